@@ -1,0 +1,1 @@
+# `cmake --install` puts the program, the headers and a package configuration in place.

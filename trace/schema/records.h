@@ -1,0 +1,128 @@
+// THE CONTRACT between whoever produces a trace and whoever judges it: the meaning and unit of every field.
+// trace/io writes these records to SQLite and reads them back; trace/schema/schema.sql is the same contract in SQL.
+#pragma once
+
+#include "emulation/number/range_statistics.h"
+
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace halfscope::trace {
+
+using RunId = std::int64_t;
+using TensorId = std::int64_t; ///< unique within a run
+
+/// Facts about the whole trace: what was asked for and where it ran.
+struct Session {
+    std::string schema = "halfscope.trace/1";
+    std::string halfscope_version;
+    std::string model;                              ///< as given on the command line
+    std::string model_name;                         ///< graph name
+    std::string data;                               ///< data set as given, or what stood in for it
+    std::string command;                            ///< the exact command line
+    std::int64_t parameters = 0;                    ///< trained elements
+    std::map<std::string, std::string> environment; ///< cpu, simd, threads, compiler, os, ...
+    std::map<std::string, std::string>
+        settings; ///< optimizer, lr, batch, steps, seed, loss, ...: every setting with its effective value
+    std::vector<std::string>
+        notes; ///< what the user should know about choices made for them (buffers guessed, ties found, MODEL alone)
+};
+
+/// One training run of one recipe. The fp32 reference ("twin") and its siblings are runs too.
+struct Run {
+    enum class Kind : std::uint8_t {
+        reference, ///< the fp32 twin: same seed, same data order as the recipes
+        sibling,   ///< fp32 with another seed: shows the spread that has nothing to do with precision
+        recipe,
+    } kind = Kind::recipe;
+    RunId id = 0;
+    std::string recipe;          ///< "fp32", "fp16-amp", ...
+    std::string compute_format;  ///< "fp16", "bf16", "fp32": the 16-bit format of the recipe's matrix products
+    std::string weight_format;   ///< storage of the weights the model computes with
+    bool master_weights = true;  ///< an fp32 copy receives the updates
+    std::string optimizer;       ///< "sgd", "adam", "adamw"
+    std::string state_format;    ///< storage of the optimizer state
+    std::string loss_scale_rule; ///< "none", "static:1024", "torch:init=65536,..."
+    std::uint64_t seed = 0;
+    std::int64_t planned_steps = 0;
+    std::string description; ///< one sentence for people
+};
+
+/// One traced tensor of a run.
+struct TensorInfo {
+    TensorId id = 0;
+    std::string name;  ///< unique in the run
+    std::string layer; ///< the user's layer name
+    std::string role;  ///< "activation", "weight", "gradient", "weight_gradient", "optimizer_state", "loss", "update"
+    std::string operation; ///< the operation that made it: "matmul", "layer_norm", ...
+    std::string policy;    ///< the PyTorch name of the forward operation: "linear", "conv2d", ...
+    std::string format;    ///< storage format: "fp16", ...
+    std::vector<std::int64_t> shape;
+    std::int64_t order = 0; ///< execution order within the step; the optimizer comes last
+    bool backward = false;
+    bool scaled = false; ///< values carry the loss scale (gradients before unscaling)
+};
+
+/// One training step. A record is written when the step is complete.
+struct Step {
+    std::int64_t step = 0;       ///< 0-based
+    double loss = 0;             ///< unscaled loss as the recipe computed it (may be inf or nan)
+    double loss_scale = 1;       ///< scale used in this step
+    double loss_scale_after = 1; ///< scale after the scaler's update
+    bool skipped = false;        ///< optimizer step skipped because a gradient was not finite
+    double gradient_norm = 0;    ///< L2 norm of the unscaled gradients before clipping; nan when not computed
+    double learning_rate = 0;
+    double seconds = 0; ///< wall time of the step
+};
+
+/// Statistics of one tensor in one traced step.
+struct TensorStep {
+    std::int64_t step = 0;
+    TensorId tensor = 0;
+    number::RangeStatistics statistics;
+};
+
+/// Update fidelity of one weight at one sampled step: from the recipe's own weights, state and batch, the update fp32
+/// arithmetic would make (u32) beside the one the recipe made (u, the difference of the weights that hold the state:
+/// the masters where there are masters).
+struct Fidelity {
+    std::int64_t step = 0;
+    std::string layer;
+    std::string weight; ///< weight's name
+    std::int64_t elements = 0;
+    double cosine = 0;          ///< u . u32 / (|u| |u32|); nan when either is zero
+    double norm_ratio = 0;      ///< |u| / |u32|; nan when |u32| is zero
+    double moved = 0;           ///< share of elements with u32 != 0 that moved (u != 0)
+    double reference_moved = 0; ///< share of elements with u32 != 0
+    double gradient_cosine = 0; ///< the same for the unscaled gradients
+    double gradient_norm_ratio = 0;
+    double gradient_lost = 0; ///< share of elements non-zero in the fp32 gradient that are zero in the recipe's
+    double update_dot = 0, update_squares = 0, reference_squares = 0; ///< sums, so that layers can be pooled
+};
+
+/// The first operation of a run that turned finite operands into inf or NaN, and other one-off facts.
+struct Event {
+    std::int64_t step = 0;
+    std::string kind; ///< "first_inf", "first_nan", "loss_not_finite", "replay" ...
+    TensorId tensor = -1;
+    std::string layer;
+    std::string operation;
+    bool backward = false;
+    double input_amax = 0;        ///< largest finite |operand|
+    double limit = 0;             ///< largest finite value of the format it was stored in
+    bool scale_dependent = false; ///< replayed with the scale divided by 1024 (forward: never), it did not occur
+    std::string detail;           ///< operands' names and magnitudes in words
+};
+
+/// Summary of evaluation on held-out data, where there is any.
+struct Evaluation {
+    std::int64_t step = 0;
+    std::string metric; ///< "accuracy", "loss"
+    double value = 0;
+};
+
+} // namespace halfscope::trace
