@@ -14,16 +14,25 @@ enum class ArrayRounding : std::uint8_t { nearest_even, stochastic, toward_zero 
 struct RoundArrayOptions {
     ArrayRounding rounding = ArrayRounding::nearest_even;
     bool flush_subnormals = false;
-    /// Stochastic rounding only: Philox4x32-10 keyed by (seed, step, tensor), counter = element index.
+    /// Stochastic rounding only: element i takes word i of the RandomStream (seed, step, tensor, rounding).
     std::uint64_t seed = 0;
     std::uint32_t step = 0;
     std::uint32_t tensor = 0;
     std::uint64_t first_element = 0; ///< index of source[0] in its tensor
 };
 
-/// Sums are defined over consecutive blocks of this many elements, counted from the tensor's start: within a block,
-/// 16 strided double lanes, then a binary tree; block sums are then added in order. RangeStatistics::merge adds blocks.
+/// Sums are defined over consecutive blocks of this many elements, counted from source[0]: whoever cuts a tensor into
+/// calls cuts at multiples of it. Within a block there are `statistics_lanes` strided lanes (element i is in lane
+/// i mod 16). A lane adds runs of `statistics_run` of its elements in fp32, each from +0 in index order (x; |x|; x * x
+/// rounded to fp32; e * e likewise, with e = result - source, an exact fp32 difference), then adds the run totals in
+/// double, in order. The lanes are folded by a binary tree (8, 4, 2, 1), and block sums are added in order.
+/// A block whose amax is above 2^59, or non-zero and below 2^-40, has squares that fp32 cannot hold: all its sums are
+/// taken in double, element by element (same lanes and tree).
+/// Why fp32 within a run: the pass is then bound by memory; the relative error of a sum is below 33 * 2^-24 of the sum
+/// of magnitudes, which no judgement here comes near.
 inline constexpr std::size_t statistics_block = 4096;
+inline constexpr std::size_t statistics_lanes = 16;
+inline constexpr std::size_t statistics_run = 32;
 
 /// Rounds source[0..count) to `format` (fp16 or bf16: 16-bit results; fp32: a copy, or in place when destination ==
 /// source) and, when `statistics` is not null, merges this array's statistics into it. `destination` may be null: then

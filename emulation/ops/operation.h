@@ -106,8 +106,9 @@ enum class OpKind : std::uint8_t {
     // --- convolution, N C spatial (1 or 2 spatial axes), Convolution
     convolution, ///< (x, w[, bias]); chain over (input channel, kernel y, kernel x), padding taps contribute x = +0;
                  ///< then + bias
-    convolution_input_gradient,  ///< (dy, w) -> dx; chain over (output channel, kernel y, kernel x) of the taps that
-                                 ///< reach the pixel, in that order. Also the forward of ConvTranspose
+    convolution_input_gradient,  ///< (dy, w) -> dx; chain over (output channel, kernel y, kernel x). Taps that the
+                                 ///< stride never puts on this pixel are skipped; taps whose output lies outside
+                                 ///< contribute dy = +0. Also the forward of ConvTranspose
     convolution_weight_gradient, ///< (dy, x) -> dw; the pixel list (sample, oy, ox) is cut into chunks of 1024; a chain
                                  ///< inside each, then tree over the chunks
     // --- pooling, Pooling
