@@ -228,6 +228,7 @@ struct Convolution {
 struct Pooling {
     std::vector<std::int64_t> kernel, strides, dilations, pads_begin, pads_end;
     bool count_include_pad = false;
+    std::vector<std::int64_t> ceil_extra; ///< the part of pads_end that ceil mode added: never counted. Empty: none
 };
 struct Normalization {
     double epsilon = 1e-5;
