@@ -55,7 +55,9 @@ struct Run {
 /// One traced tensor of a run.
 struct TensorInfo {
     TensorId id = 0;
-    std::string name;  ///< unique in the run
+    /// Unique in the run. Optimizer state is named after its weight as PyTorch names it: "<weight>.momentum_buffer",
+    /// "<weight>.exp_avg", "<weight>.exp_avg_sq".
+    std::string name;
     std::string layer; ///< the user's layer name
     std::string role;  ///< "activation", "weight", "gradient", "weight_gradient", "optimizer_state", "loss", "update"
     std::string operation; ///< the operation that made it: "matmul", "layer_norm", ...
