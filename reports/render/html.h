@@ -1,0 +1,17 @@
+// report.html: one self-contained page that works offline and fetches nothing.
+#pragma once
+
+#include "analysis/verdict/assessment.h"
+
+#include <filesystem>
+#include <string>
+
+namespace halfscope::reports {
+
+/// The page: reports/web's bundled script and styles, and the assessment as JSON inside it (page_data.h).
+[[nodiscard]] std::string to_html(const analysis::Assessment &assessment);
+
+/// Throws std::runtime_error with one sentence when `file` cannot be written.
+void write_html(const analysis::Assessment &assessment, const std::filesystem::path &file);
+
+} // namespace halfscope::reports

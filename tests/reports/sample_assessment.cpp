@@ -1,0 +1,420 @@
+#include "sample_assessment.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace halfscope::tests {
+namespace {
+
+using analysis::Finding, analysis::LayerSummary, analysis::RecipeAssessment, analysis::Severity,
+    analysis::TensorSummary, analysis::Verdict;
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
+
+/// Range of a storage format in powers of two.
+struct Limits {
+    std::string name;
+    double zero_below, normal_from, inf_from; // log2 |x|
+};
+const Limits fp16{"fp16", -25, -14, 16};
+const Limits bf16{"bf16", -134, -126, 128};
+const Limits fp32{"fp32", -150, -126, 128};
+
+/// A fixed pseudo-random number in [-1, 1) (splitmix64), so that curves look like curves.
+double jitter(std::uint64_t stream, std::uint64_t index) {
+    std::uint64_t z = stream * 0x9E3779B97F4A7C15ULL + index * 0xD1B54A32D192ED03ULL + 0x2545F4914F6CDD1DULL;
+    z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9ULL;
+    z = (z ^ (z >> 27U)) * 0x94D049BB133111EBULL;
+    return static_cast<double>((z ^ (z >> 31U)) >> 11U) * 0x1p-52 - 1;
+}
+
+/// log2 |x| is normal with this mean and deviation; `zero_share` of the elements are exact zeros.
+struct Distribution {
+    double mean = -6, deviation = 2.2, zero_share = 0;
+    double non_finite_share = 0;
+    std::uint64_t count = 65536;
+};
+
+double below(const Distribution &d, double log2_value) {
+    return 0.5 * std::erfc((d.mean - log2_value) / (d.deviation * std::sqrt(2.0)));
+}
+
+number::RangeStatistics draw(const Distribution &d, const Limits &limits) {
+    number::RangeStatistics s;
+    s.count = d.count;
+    s.nans = static_cast<std::uint64_t>(std::llround(d.non_finite_share * 0.5 * static_cast<double>(d.count)));
+    s.infinities = s.nans;
+    s.zeros = static_cast<std::uint64_t>(std::llround(d.zero_share * static_cast<double>(d.count - 2 * s.nans)));
+    const auto values = static_cast<double>(s.count - s.zeros - s.nans - s.infinities);
+    for (int e = -126; e < 128; ++e) {
+        const auto here = static_cast<std::uint64_t>(std::llround(values * (below(d, e + 1) - below(d, e))));
+        if (here == 0) continue;
+        s.exponents[static_cast<std::size_t>(e + 127)] = here;
+        const auto n = static_cast<double>(here);
+        const double value = std::ldexp(1.4, e);
+        if (s.amin == 0) s.amin = static_cast<float>(std::ldexp(1.1, e));
+        s.amax = static_cast<float>(std::ldexp(1.7, e));
+        s.sum += 0.01 * n * value;
+        s.sum_abs += n * value;
+        s.sum_squares += n * value * value;
+        if (e < limits.zero_below)
+            s.underflows += here;
+        else if (e < limits.normal_from)
+            s.subnormals += here;
+        else if (e >= limits.inf_from)
+            s.overflows += here;
+        s.sum_squared_error += n * value * value * 0x1p-24;
+    }
+    s.zeros = s.count - s.nans - s.infinities;
+    for (const auto here : s.exponents) s.zeros -= here;
+    return s;
+}
+
+/// One tensor: its distribution at the first and at the last step, linear between.
+struct TensorPlan {
+    std::string name, role, operation;
+    Distribution first;
+    double drift = 0; ///< of the mean, in powers of two, over the run
+    bool backward = false, scaled = false;
+    int nan_from = -1; ///< step from which the tensor holds inf and NaN
+};
+
+TensorSummary trace_tensor(const TensorPlan &plan, const Limits &limits, const SampleSize &size, std::int64_t order,
+                           std::uint64_t stream) {
+    TensorSummary tensor;
+    tensor.name = plan.name;
+    tensor.role = plan.role;
+    tensor.operation = plan.operation;
+    tensor.format = limits.name;
+    tensor.backward = plan.backward;
+    tensor.scaled = plan.scaled;
+    tensor.order = order;
+    for (int step = 0; step < size.steps; step += size.trace_every) {
+        Distribution now = plan.first;
+        now.mean +=
+            plan.drift * step / std::max(1, size.steps - 1) + 0.35 * jitter(stream, static_cast<std::uint64_t>(step));
+        const bool broken = plan.nan_from >= 0 && step >= plan.nan_from;
+        if (broken) now.non_finite_share = 0.4;
+        const auto s = draw(now, limits);
+        const auto non_zero = static_cast<double>(std::max<std::uint64_t>(1, s.count - s.zeros));
+        tensor.total.merge(s);
+        tensor.steps.push_back(step);
+        tensor.underflow_by_step.push_back(static_cast<float>(static_cast<double>(s.underflows) / non_zero));
+        tensor.subnormal_by_step.push_back(static_cast<float>(static_cast<double>(s.subnormals) / non_zero));
+        tensor.overflow_by_step.push_back(
+            static_cast<float>(static_cast<double>(s.overflows) / static_cast<double>(s.count)));
+        tensor.amax_by_step.push_back(s.amax);
+        tensor.non_finite_by_step.push_back(broken || s.overflows > 0 ? 1 : 0);
+    }
+    const auto &total = tensor.total;
+    const auto count = static_cast<double>(total.count);
+    const double non_zero = count - static_cast<double>(total.zeros);
+    tensor.underflow_share = static_cast<double>(total.underflows) / non_zero;
+    tensor.underflow_share_of_all = static_cast<double>(total.underflows) / count;
+    tensor.subnormal_share = static_cast<double>(total.subnormals) / non_zero;
+    tensor.overflow_share = static_cast<double>(total.overflows) / count;
+    tensor.dynamic_range = std::log2(static_cast<double>(total.amax) / static_cast<double>(total.amin));
+    tensor.mse = total.sum_squared_error / count;
+    tensor.headroom_log2 = limits.inf_from - std::log2(static_cast<double>(total.amax));
+    return tensor;
+}
+
+std::string layer_name(int layer, int layers) {
+    if (layer == 0) return "stem.conv";
+    if (layer == layers - 1) return "head.fc";
+    return fmt::format("stage{}.block{}.conv{}", 1 + (layer - 1) / 8, ((layer - 1) % 8) / 2, 1 + (layer - 1) % 2);
+}
+
+struct RunPlan {
+    Limits activations, weights;
+    double gradient_shift = 0; ///< log2 of the loss scale the traced gradients carry
+    int breaks_at = -1;        ///< step from which the backward pass holds inf and NaN
+    double lost_updates = 0;
+};
+
+std::vector<LayerSummary> trace_layers(const RunPlan &plan, const SampleSize &size, std::uint64_t run) {
+    std::vector<LayerSummary> layers;
+    for (int i = 0; i < size.layers; ++i) {
+        const double depth = static_cast<double>(i) / std::max(1, size.layers - 1); // 0 at the input
+        LayerSummary layer;
+        layer.name = layer_name(i, size.layers);
+        const bool linear = i == size.layers - 1;
+        layer.policy = linear ? "linear" : "conv2d";
+        layer.has_gradients = true;
+        const double gradient = -20 + 7 * depth + plan.gradient_shift; // gradients fade towards the input
+        const std::string op = linear ? "matmul" : "convolution";
+        const std::vector<TensorPlan> tensors = {
+            {layer.name + ".output", "activation", op, {-1.0 + depth, 1.8, 0.02, 0, 200704}, 0.8, false, false, -1},
+            {layer.name + ".weight", "weight", "weight", {-5.5, 1.3, 0, 0, 9216}, 0.4, false, false, -1},
+            {layer.name + ".bias", "weight", "weight", {-7.5, 1.0, 0, 0, 64}, 1.5, false, false, -1},
+            {layer.name + ".output.grad",
+             "gradient",
+             op + "_backward",
+             {gradient, 3.0, 0.45, 0, 200704},
+             -4.5,
+             true,
+             plan.gradient_shift != 0,
+             plan.breaks_at},
+            {layer.name + ".weight.grad",
+             "weight_gradient",
+             op + "_weight_gradient",
+             {gradient + 5.5, 2.2, 0, 0, 9216},
+             -4.0,
+             true,
+             plan.gradient_shift != 0,
+             plan.breaks_at},
+        };
+        for (std::size_t t = 0; t < tensors.size(); ++t) {
+            const bool weight = tensors[t].role == "weight";
+            layer.tensors.push_back(trace_tensor(tensors[t], weight ? plan.weights : plan.activations, size,
+                                                 static_cast<std::int64_t>(10 * i) + static_cast<std::int64_t>(t),
+                                                 100 * run + 10 * static_cast<std::uint64_t>(i) + t));
+        }
+        layer.fidelity_cosine = 1 - 1e-6 - plan.lost_updates * (1 - depth) * 0.9;
+        layer.fidelity_norm_ratio = 1 - 0.001 - plan.lost_updates * (1 - depth);
+        layer.fidelity_moved = 1 - plan.lost_updates * (1.05 - 0.8 * depth);
+        if (plan.activations.name == "fp16")
+            layer.scale_window_log2 = {
+                {static_cast<int>(std::lround(12 - 7 * depth)), 23 - static_cast<int>(5 * depth)}};
+        layers.push_back(std::move(layer));
+    }
+    return layers;
+}
+
+double twin_loss(int step, std::uint64_t seed) {
+    return 0.32 + 1.98 * std::exp(-step / 28.0) +
+           0.06 * jitter(seed, static_cast<std::uint64_t>(step)) * (0.4 + std::exp(-step / 40.0));
+}
+
+std::vector<trace::Step> twin_steps(const SampleSize &size) {
+    std::vector<trace::Step> steps;
+    for (int i = 0; i < size.steps; ++i) {
+        trace::Step step;
+        step.step = i;
+        step.loss = twin_loss(i, 7);
+        step.gradient_norm = 0.4 + 2.2 * std::exp(-i / 20.0);
+        step.learning_rate = 0.05;
+        step.seconds = 0.21;
+        steps.push_back(step);
+    }
+    return steps;
+}
+
+RecipeAssessment recipe(const std::string &name, const SampleSize &size) {
+    RecipeAssessment r;
+    r.run.recipe = name;
+    r.run.optimizer = "sgd";
+    r.run.state_format = "fp32";
+    r.run.weight_format = "fp32";
+    r.run.loss_scale_rule = "none";
+    r.run.seed = 1;
+    r.run.planned_steps = size.steps;
+    r.complete = true;
+    r.steps = twin_steps(size);
+    for (int step = 0; step < size.steps; step += std::max(1, size.steps / 12))
+        r.fidelity.push_back({step, 0.99997, 0.9992, 0.999});
+    r.evaluations = {{size.steps - 1, "accuracy", 0.874}};
+    r.outcome.reference_final = 0.3284;
+    r.outcome.final = 0.3286;
+    r.outcome.difference = 0.0002;
+    r.outcome.noise = 0.011;
+    r.outcome.noise_source = "2 fp32 seeds";
+    return r;
+}
+
+RecipeAssessment fp16_amp(const SampleSize &size) {
+    auto r = recipe("fp16-amp", size);
+    r.run.compute_format = "fp16";
+    r.run.description = "Matrix products in fp16, the rest in fp32, fp32 weights, dynamic loss scale.";
+    r.run.loss_scale_rule = "torch:init=65536,growth=2,backoff=0.5,interval=40";
+    double scale = 65536;
+    int clean = 0;
+    for (auto &step : r.steps) {
+        step.loss += 0.004 * jitter(31, static_cast<std::uint64_t>(step.step));
+        step.loss_scale = scale;
+        step.skipped = step.step < 2 || (scale >= 65536 && step.step > 60);
+        r.skipped_steps += step.skipped ? 1 : 0;
+        clean = step.skipped ? 0 : clean + 1;
+        if (step.skipped) scale /= 2, step.gradient_norm = infinity;
+        if (clean == 40) scale *= 2, clean = 0;
+        step.loss_scale_after = scale;
+    }
+    r.layers = trace_layers({fp16, fp32, 14, -1, 0}, size, 1);
+    r.verdict = Verdict::safe;
+    r.headline = "Trains like fp32: the loss stays within the noise of two fp32 seeds.";
+    r.confidence = "medium: 120 steps; a longer run would show late underflow";
+    r.outcome.sentence = "Final loss 0.3286 against 0.3284 in fp32, a difference of 0.0002 within the noise of 0.011.";
+    r.scale_window_log2 = {{12, 18}};
+    r.scale_window_sentence = "Every layer's gradients fit fp16 with a loss scale from 2^12 to 2^18.";
+    r.findings = {{"loss-scale-warm-up", Severity::info, "", "", 0,
+                   "The scaler skipped steps 0 and 1 while it came down from 65536 to 16384.",
+                   "The default initial scale is too large for this model; the scaler corrects it by itself.",
+                   "Nothing to do; an initial scale of 16384 would save the two steps.", 0.1}};
+    return r;
+}
+
+RecipeAssessment bf16_amp(const SampleSize &size) {
+    auto r = recipe("bf16-amp", size);
+    r.run.compute_format = "bf16";
+    r.run.description = "Matrix products in bf16, the rest in fp32, fp32 weights.";
+    for (auto &step : r.steps) step.loss += 0.006 * jitter(32, static_cast<std::uint64_t>(step.step));
+    r.layers = trace_layers({bf16, fp32, 0, -1, 0}, size, 2);
+    r.verdict = Verdict::safe;
+    r.headline = "Trains like fp32: the loss stays within the noise of two fp32 seeds.";
+    r.confidence = "high";
+    r.outcome.sentence = "Final loss 0.3291 against 0.3284 in fp32, a difference of 0.0007 within the noise of 0.011.";
+    r.scale_window_sentence = "bf16 has the range of fp32: no loss scale is needed.";
+    r.scale_window_log2 = {{-90, 110}};
+    return r;
+}
+
+RecipeAssessment bf16_pure(const SampleSize &size) {
+    auto r = recipe("bf16-pure", size);
+    r.run.compute_format = r.run.weight_format = r.run.state_format = "bf16";
+    r.run.master_weights = false;
+    r.run.description = "Everything in bf16: weights, gradients and optimizer state, no fp32 masters.";
+    for (auto &step : r.steps)
+        step.loss += 0.05 * (1 - std::exp(-static_cast<double>(step.step) / 60)) +
+                     0.01 * jitter(33, static_cast<std::uint64_t>(step.step));
+    r.layers = trace_layers({bf16, bf16, 0, -1, 0.35}, size, 3);
+    for (auto &point : r.fidelity) {
+        const double t = static_cast<double>(point.step) / size.steps;
+        point = {point.step, 0.96 - 0.25 * t, 0.93 - 0.3 * t, 0.82 - 0.45 * t};
+    }
+    r.verdict = Verdict::risky;
+    r.headline = "Learns, but slower than fp32: 41 % of the weight updates round away.";
+    r.confidence = "medium: the gap is four times the noise and growing";
+    r.outcome.final = 0.372;
+    r.outcome.difference = 0.0436;
+    r.outcome.parts_at = size.steps / 3;
+    r.outcome.sentence = "Final loss 0.372 against 0.328 in fp32, a difference of 0.044 where seeds differ by 0.011.";
+    r.scale_window_log2 = {{-90, 110}};
+    r.scale_window_sentence = "bf16 has the range of fp32: no loss scale is needed.";
+    r.findings = {
+        {"lost-weight-updates", Severity::warning, "stem.conv", "stem.conv.weight", size.steps / 6,
+         "From step 20 on, 41 % of the elements with a non-zero fp32 update do not move; the update keeps 63 % "
+         "of its length.",
+         "An update smaller than half a unit in the last place of a bf16 weight (2^-9 of it) rounds away.",
+         "Keep fp32 master weights (bf16-amp or bf16-o2), or round the update stochastically (bf16-pure-sr).", 0.41}};
+    return r;
+}
+
+RecipeAssessment fp16_pure(const SampleSize &size) {
+    auto r = recipe("fp16-pure", size);
+    const int breaks_at = size.steps * 2 / 3;
+    r.run.compute_format = r.run.weight_format = r.run.state_format = "fp16";
+    r.run.master_weights = false;
+    r.run.description = "Everything in fp16: weights, gradients and optimizer state, no loss scale.";
+    for (auto &step : r.steps) {
+        const auto i = static_cast<double>(step.step);
+        step.loss = 1.35 + 0.95 * std::exp(-i / 12) + 0.05 * jitter(34, static_cast<std::uint64_t>(step.step));
+        step.gradient_norm *= 0.3;
+        if (step.step == breaks_at) step.loss = infinity, step.gradient_norm = infinity;
+        if (step.step > breaks_at) step.loss = not_a_number, step.gradient_norm = not_a_number;
+    }
+    r.layers = trace_layers({fp16, fp16, 0, breaks_at, 0.8}, size, 4);
+    for (auto &layer : r.layers) layer.scale_window_log2.reset();
+    for (std::size_t i = 0; i < r.layers.size(); i += 2) r.layers[i].scale_window_log2 = {{9, 14}};
+    for (auto &point : r.fidelity) {
+        const bool broken = point.step >= breaks_at;
+        const double t = static_cast<double>(point.step) / size.steps;
+        point = {point.step, broken ? not_a_number : 0.71 - 0.5 * t, broken ? not_a_number : 0.4 - 0.3 * t,
+                 0.31 - 0.3 * t};
+    }
+    r.verdict = Verdict::unsafe;
+    r.headline = "Does not train: 62 % of the gradients of stem.conv are zero in fp16, and the loss becomes NaN.";
+    r.confidence = "high";
+    r.outcome.final = not_a_number;
+    r.outcome.difference = not_a_number;
+    r.outcome.diverged = true;
+    r.outcome.stalled = true;
+    r.outcome.parts_at = size.steps / 12;
+    r.outcome.sentence = "The loss is NaN from step 81 on; the fp32 twin reaches 0.328.";
+    r.scale_window_sentence =
+        "No single loss scale fits: the layers near the input need at least 2^12, head.fc overflows from 2^11.";
+    r.findings = {
+        {"gradient-underflow", Severity::critical, "stem.conv", "stem.conv.output.grad", 3,
+         "62 % of the gradients that are non-zero in fp32 are zero in fp16; the median gradient is 2^-22, the smallest "
+         "fp16 number 2^-24.",
+         "Without a loss scale the gradients of the early layers lie below fp16's smallest number.",
+         "Use a loss scale of at least 2^12: --loss-scale dynamic, or the recipe fp16-amp.", 0.62},
+        {"lost-weight-updates", Severity::critical, "stem.conv", "stem.conv.weight", 10,
+         "79 % of the weights with a non-zero fp32 update do not move.",
+         "Without fp32 master weights an update below half a unit in the last place rounds away.",
+         "Keep fp32 master weights: the recipes fp16-o2 or fp16-amp.", 0.79},
+        {"nan-source", Severity::warning, "head.fc", "head.fc.output.grad", breaks_at,
+         fmt::format(
+             "At step {} the first inf appears in the backward pass of head.fc: largest operand 48,120, limit 65,504.",
+             breaks_at),
+         "A product of finite operands left fp16's range.", "Accumulate in fp32 and clip the gradient norm to 1.", 0.2},
+    };
+    r.events = {
+        {breaks_at, "first_inf", 0, "head.fc", "matmul_backward", true, 48120, 65504, false,
+         "head.fc.output.grad x head.fc.weight"},
+        {breaks_at + 1, "loss_not_finite", -1, "", "cross_entropy", false, not_a_number, 65504, false, "loss is NaN"}};
+    r.evaluations = {{size.steps - 1, "accuracy", 0.1}};
+    return r;
+}
+
+} // namespace
+
+analysis::Assessment sample_assessment(SampleSize size) {
+    analysis::Assessment a;
+    a.session.halfscope_version = "0.1.0";
+    a.session.model = "zoo:resnet20";
+    a.session.model_name = "resnet20";
+    a.session.data = "fashion-mnist";
+    a.session.command = fmt::format("halfscope profile zoo:resnet20 --data fashion-mnist --recipes "
+                                    "fp16-amp,bf16-amp,bf16-pure,fp16-pure --steps {} --seed 1 --out out",
+                                    size.steps);
+    a.session.parameters = 272474;
+    a.session.environment = {{"cpu", "AMD EPYC 7763 64-Core Processor"},
+                             {"simd", "AVX2"},
+                             {"threads", "2"},
+                             {"compiler", "GNU 12.2.0"},
+                             {"os", "Debian GNU/Linux 12"}};
+    a.session.settings = {{"optimizer", "sgd"},
+                          {"lr", "0.05"},
+                          {"momentum", "0.9"},
+                          {"batch", "64"},
+                          {"steps", fmt::format("{}", size.steps)},
+                          {"seed", "1"},
+                          {"loss", "cross-entropy"}};
+    a.session.notes = {"The images were normalised to mean 0 and deviation 1.",
+                       "Hostile text stays text: </script><script>alert(1)</script> & \"quotes\" \xE2\x80\xA8 <!-- "};
+    a.reference.run.recipe = "fp32";
+    a.reference.run.kind = trace::Run::Kind::reference;
+    a.reference.run.compute_format = a.reference.run.weight_format = a.reference.run.state_format = "fp32";
+    a.reference.run.optimizer = "sgd";
+    a.reference.run.loss_scale_rule = "none";
+    a.reference.run.seed = 1;
+    a.reference.run.planned_steps = size.steps;
+    a.reference.run.description = "The twin: the same seed, batches and order, everything in fp32.";
+    a.reference.complete = true;
+    a.reference.steps = twin_steps(size);
+    a.reference.layers = trace_layers({fp32, fp32, 0, -1, 0}, size, 0);
+    for (std::uint64_t seed : {11U, 12U}) {
+        auto &losses = a.reference.sibling_losses.emplace_back();
+        for (int step = 0; step < size.steps; ++step) losses.push_back(twin_loss(step, seed));
+    }
+    a.reference.evaluations = {{size.steps - 1, "accuracy", 0.876}};
+    a.recipes = {fp16_amp(size), bf16_amp(size), bf16_pure(size), fp16_pure(size)};
+    return a;
+}
+
+} // namespace halfscope::tests
+
+namespace halfscope::analysis {
+__attribute__((weak)) std::string_view name_of(Verdict verdict) {
+    constexpr std::string_view names[] = {"safe", "risky", "unsafe", "no-verdict"};
+    return names[static_cast<int>(verdict)];
+}
+__attribute__((weak)) std::string_view name_of(Severity severity) {
+    constexpr std::string_view names[] = {"info", "warning", "critical"};
+    return names[static_cast<int>(severity)];
+}
+} // namespace halfscope::analysis
