@@ -35,10 +35,13 @@ std::string_view name_of(Role role) {
     return names[static_cast<std::size_t>(role)];
 }
 
-std::string Graph::unique_name(std::string wanted) const {
+std::string Graph::unique_name(std::string wanted) {
     if (wanted.empty()) wanted = "value";
-    std::string candidate = wanted;
-    for (int copy = 2; by_name_.contains(candidate); ++copy) candidate = wanted + "_" + std::to_string(copy);
+    if (!by_name_.contains(wanted)) return wanted;
+    int &copy = copies_.try_emplace(wanted, 1).first->second;
+    std::string candidate;
+    do candidate = wanted + "_" + std::to_string(++copy);
+    while (by_name_.contains(candidate));
     return candidate;
 }
 

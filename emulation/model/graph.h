@@ -105,9 +105,10 @@ class Graph {
     [[nodiscard]] ValueId find(std::string_view name) const; ///< none when absent
 
   private:
-    std::string unique_name(std::string name) const;
+    std::string unique_name(std::string name);
 
     std::unordered_map<std::string, ValueId> by_name_; ///< a hint: values renamed by hand are searched for
+    std::unordered_map<std::string, int> copies_;      ///< last number appended to a name that was taken
 };
 
 } // namespace halfscope::model
