@@ -50,18 +50,28 @@ template <typename Step, typename C, typename Load> C tree_of_chunk(std::int64_t
     return combine_lanes<Step>(lanes);
 }
 
+/// The tree over values already in memory, which it overwrites: chunk results replace the values until one is left.
+template <typename Step, typename C> C tree_in_place(C *values, std::int64_t n) {
+    const auto load = [values](std::int64_t i) { return values[i]; };
+    while (n > tree_chunk) {
+        std::int64_t chunks = 0;
+        for (std::int64_t first = 0; first < n; first += tree_chunk)
+            values[chunks++] = tree_of_chunk<Step, C>(first, std::min(tree_chunk, n - first), load);
+        n = chunks;
+    }
+    return n > 0 ? tree_of_chunk<Step, C>(0, n, load) : Step::start(C(0));
+}
+
 /// The tree over load(0) .. load(n - 1); load is called once per element (once more for a chunk's first). n = 0 gives
 /// Step::start(0).
 template <typename Step, typename C, typename Load> C tree(std::int64_t n, Load load) {
     if (n <= 0) return Step::start(C(0));
     if (n <= tree_chunk) return tree_of_chunk<Step, C>(0, n, load);
-    std::vector<C> chunks(static_cast<std::size_t>((n + tree_chunk - 1) / tree_chunk));
-    for (std::size_t chunk = 0; chunk < chunks.size(); ++chunk) {
-        const auto first = static_cast<std::int64_t>(chunk) * tree_chunk;
-        chunks[chunk] = tree_of_chunk<Step, C>(first, std::min(tree_chunk, n - first), load);
-    }
-    const C *values = chunks.data();
-    return tree<Step, C>(static_cast<std::int64_t>(chunks.size()), [values](std::int64_t i) { return values[i]; });
+    std::vector<C> chunks;
+    chunks.reserve(static_cast<std::size_t>((n + tree_chunk - 1) / tree_chunk));
+    for (std::int64_t first = 0; first < n; first += tree_chunk)
+        chunks.push_back(tree_of_chunk<Step, C>(first, std::min(tree_chunk, n - first), load));
+    return tree_in_place<Step>(chunks.data(), static_cast<std::int64_t>(chunks.size()));
 }
 
 /// Sum of load(i), for example tree_sum<float>(n, [&](std::int64_t i) { return x[i * stride]; }).
