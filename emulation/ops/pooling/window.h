@@ -1,0 +1,46 @@
+// Window geometry of pooling: operands [N, C, spatial...] with 1 or 2 spatial axes, seen as planes of rows and columns.
+#pragma once
+
+#include "emulation/ops/kernel_call.h"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace halfscope::ops::pooling {
+
+/// One spatial axis. Tap k of output position o reads input position o * stride - pad + k * dilation.
+struct WindowAxis {
+    std::int64_t input = 1, output = 1, kernel = 1, stride = 1, dilation = 1, pad_begin = 0;
+    std::int64_t counted_end = 1; ///< first position past the padding that count_include_pad counts
+
+    [[nodiscard]] std::int64_t position(std::int64_t out, std::int64_t tap) const {
+        return out * stride - pad_begin + tap * dilation;
+    }
+    /// Taps [first_tap, last_tap) lie inside the input.
+    [[nodiscard]] std::int64_t first_tap(std::int64_t out) const {
+        const std::int64_t start = position(out, 0);
+        return start >= 0 ? 0 : std::min(kernel, (-start + dilation - 1) / dilation);
+    }
+    [[nodiscard]] std::int64_t last_tap(std::int64_t out) const { return taps_before(out, input); }
+    /// Taps inside the input and the counted padding (the leading padding always counts).
+    [[nodiscard]] std::int64_t counted_taps(std::int64_t out) const { return taps_before(out, counted_end); }
+
+  private:
+    [[nodiscard]] std::int64_t taps_before(std::int64_t out, std::int64_t limit) const {
+        const std::int64_t room = limit - position(out, 0);
+        return room <= 0 ? 0 : std::min(kernel, (room + dilation - 1) / dilation);
+    }
+};
+
+struct Windows {
+    std::int64_t planes = 0; ///< N * C
+    WindowAxis rows, columns;
+
+    [[nodiscard]] std::int64_t input_plane() const { return rows.input * columns.input; }
+    [[nodiscard]] std::int64_t output_plane() const { return rows.output * columns.output; }
+};
+
+/// Geometry of a pooling of `input` to `output` (for a gradient: of dx's shape and dy's); rejects what does not fit.
+[[nodiscard]] Windows windows_of(const KernelCall &call, const Shape &input, const Shape &output);
+
+} // namespace halfscope::ops::pooling
