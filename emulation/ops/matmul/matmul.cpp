@@ -1,6 +1,8 @@
 #include "emulation/ops/kernels.h"
 
 #include "emulation/ops/matmul/accumulate.h"
+#include "emulation/ops/matmul/gemm.h"
+#include "emulation/ops/matmul/scratch.h"
 
 #include <vector>
 
@@ -10,7 +12,8 @@ namespace {
 /// Shapes of one call: batches of [m, k] x [k, n].
 struct Problem {
     std::int64_t m = 0, n = 0, k = 0, batches = 1;
-    Shape batch; ///< leading axes of the result
+    Shape batch;         ///< leading axes of the result
+    bool folded = false; ///< all batches were made rows of one product
 };
 
 Problem problem_of(const KernelCall &call) {
@@ -59,12 +62,12 @@ std::int64_t operand_batch(const Shape &batch, const Shape &operand, std::int64_
 }
 
 /// result += beta * bias, the bias broadcasting to the result's shape.
-template <typename C> void add_bias(const KernelCall &call, const Problem &p, C beta, std::vector<C> &result) {
+template <typename C> void add_bias(const KernelCall &call, const Problem &p, C beta, C *result, std::int64_t total) {
     std::vector<C> storage;
     const TensorView &view = call.inputs[2];
     const C *bias = load_all<C>(view, storage, call.threads);
     Shape shape = p.batch;
-    shape.append(p.m);
+    shape.append(p.folded ? p.m / p.batch.elements() : p.m);
     shape.append(p.n);
     if (view.shape.rank() > shape.rank()) call.reject("the bias does not broadcast to the result");
     std::vector<std::int64_t> strides(static_cast<std::size_t>(shape.rank()), 0);
@@ -76,40 +79,103 @@ template <typename C> void add_bias(const KernelCall &call, const Problem &p, C 
         strides[static_cast<std::size_t>(axis)] = size == 1 ? 0 : stride;
         stride *= size;
     }
-    for (std::int64_t i = 0; i < static_cast<std::int64_t>(result.size()); ++i) {
+    for (std::int64_t i = 0; i < total; ++i) {
         std::int64_t at = 0, rest = i;
         for (int axis = shape.rank() - 1; axis >= 0; --axis) {
             at += rest % shape[axis] * strides[static_cast<std::size_t>(axis)];
             rest /= shape[axis];
         }
-        result[static_cast<std::size_t>(i)] += beta == C(1) ? bias[at] : beta * bias[at];
+        result[i] += beta == C(1) ? bias[at] : beta * bias[at];
+    }
+}
+
+/// The stored matrix of a batch's operand, as [rows, columns] after the transposition asked for.
+StoredMatrix operand(const TensorView &view, bool transposed, std::int64_t rows, std::int64_t columns,
+                     std::int64_t index) {
+    const std::size_t bytes = static_cast<std::size_t>(index * rows * columns) * size_of(view.dtype);
+    const void *data = view.as<const std::byte>() + bytes;
+    if (transposed) return {data, view.dtype, 1, rows};
+    return {data, view.dtype, columns, 1};
+}
+
+/// Batches of a that share one right operand are one taller matrix.
+void fold_batches(const KernelCall &call, Problem &p) {
+    if (p.batches == 1 || call.operation.get<Matmul>().transpose_a) return;
+    const Shape &a = call.inputs[0].shape, &b = call.inputs[1].shape;
+    std::int64_t in_a = 1, in_b = 1;
+    for (int axis = 0; axis < a.rank() - 2; ++axis) in_a *= a[axis];
+    for (int axis = 0; axis < b.rank() - 2; ++axis) in_b *= b[axis];
+    if (in_b != 1 || in_a != p.batches) return;
+    p.m *= p.batches;
+    p.batches = 1;
+    p.folded = true;
+}
+
+/// Work of one task, in multiply-adds: well above the cost of handing it out.
+constexpr std::int64_t task_work = std::int64_t{1} << 18;
+
+template <typename C> void multiply_batches(const KernelCall &call, const Problem &p, C *result) {
+    const auto &attributes = call.operation.get<Matmul>();
+    const TensorView &a = call.inputs[0], &b = call.inputs[1];
+    const auto matrix_a = [&](std::int64_t batch) {
+        const std::int64_t at = p.folded ? 0 : operand_batch(p.batch, a.shape, batch);
+        return operand(a, attributes.transpose_a, p.m, p.k, at);
+    };
+    const auto matrix_b = [&](std::int64_t batch) {
+        const std::int64_t at = p.folded ? 0 : operand_batch(p.batch, b.shape, batch);
+        return operand(b, attributes.transpose_b, p.k, p.n, at);
+    };
+    const std::int64_t panels = panels_of<C>(p.n), packed_size = packed_elements<C>(p.k, p.n);
+    if (p.batches >= 4 * call.threads.threads()) { // a batch is a task's own: it packs what it needs
+        const std::int64_t work = std::max<std::int64_t>(1, p.m * p.n * p.k);
+        const std::int64_t each = std::max<std::int64_t>(1, task_work / work);
+        call.threads.run((p.batches + each - 1) / each, [&](std::int64_t task) {
+            C *packed = scratch<C>(Scratch::columns, static_cast<std::size_t>(packed_size));
+            for (std::int64_t batch = task * each; batch < std::min(p.batches, (task + 1) * each); ++batch) {
+                pack_columns<C>(matrix_b(batch), p.k, p.n, 0, panels, packed);
+                multiply_packed<C>(attributes.accumulation, matrix_a(batch), p.m, p.k, packed, p.n, 0, panels,
+                                   result + batch * p.m * p.n, p.n);
+            }
+        });
+        return;
+    }
+    C *packed = scratch<C>(Scratch::columns, static_cast<std::size_t>(packed_size));
+    constexpr std::int64_t row_block = 96, panel_block = 32;
+    const std::int64_t row_blocks = (p.m + row_block - 1) / row_block;
+    const std::int64_t panel_blocks = (panels + panel_block - 1) / panel_block;
+    const std::int64_t panels_each = std::max<std::int64_t>(1, task_work / 8 / std::max<std::int64_t>(1, p.k * 16));
+    for (std::int64_t batch = 0; batch < p.batches; ++batch) {
+        const StoredMatrix left = matrix_a(batch), right = matrix_b(batch);
+        C *out = result + batch * p.m * p.n;
+        call.threads.run((panels + panels_each - 1) / panels_each, [&](std::int64_t task) {
+            const std::int64_t first = task * panels_each;
+            pack_columns<C>(right, p.k, p.n, first, std::min(panels, first + panels_each), packed);
+        });
+        call.threads.run(row_blocks * panel_blocks, [&](std::int64_t task) {
+            const std::int64_t row = task / panel_blocks * row_block, panel = task % panel_blocks * panel_block;
+            multiply_packed<C>(attributes.accumulation, left.from(row, 0), std::min(row_block, p.m - row), p.k, packed,
+                               p.n, panel, std::min(panels, panel + panel_block), out + row * p.n, p.n);
+        });
     }
 }
 
 template <typename C> void run(const KernelCall &call) {
     const auto &attributes = call.operation.get<Matmul>();
-    const Problem p = problem_of(call);
+    Problem p = problem_of(call);
     require_available(call, attributes.accumulation);
-    std::vector<C> storage_a, storage_b, result(static_cast<std::size_t>(p.batches * p.m * p.n));
-    const C *a = load_all<C>(call.inputs[0], storage_a, call.threads);
-    const C *b = load_all<C>(call.inputs[1], storage_b, call.threads);
-    const std::int64_t a_row = attributes.transpose_a ? 1 : p.k, a_column = attributes.transpose_a ? p.m : 1;
-    const std::int64_t b_row = attributes.transpose_b ? 1 : p.n, b_column = attributes.transpose_b ? p.k : 1;
-    const C alpha = static_cast<C>(attributes.alpha);
-    call.threads.run(p.batches * p.m, [&](std::int64_t task) {
-        const std::int64_t batch = task / p.m, i = task % p.m;
-        const C *row = a + operand_batch(p.batch, call.inputs[0].shape, batch) * p.m * p.k + i * a_row;
-        const C *matrix = b + operand_batch(p.batch, call.inputs[1].shape, batch) * p.k * p.n;
-        C *out = result.data() + task * p.n;
-        for (std::int64_t k = 0; k < p.k; ++k)
-            for (std::int64_t j = 0; j < p.n; ++j)
-                out[j] =
-                    accumulate(attributes.accumulation, row[k * a_column], matrix[k * b_row + j * b_column], out[j]);
-        if (attributes.alpha != 1)
-            for (std::int64_t j = 0; j < p.n; ++j) out[j] *= alpha;
-    });
-    if (call.inputs.size() == 3) add_bias(call, p, static_cast<C>(attributes.beta), result);
-    store(call, 0, result.data());
+    fold_batches(call, p);
+    const TensorView &y = call.outputs[0];
+    const std::int64_t total = p.batches * p.m * p.n;
+    C *result = y.dtype == (std::is_same_v<C, double> ? DType::fp64 : DType::fp32)
+                    ? y.as<C>()
+                    : scratch<C>(Scratch::result, static_cast<std::size_t>(total));
+    multiply_batches(call, p, result);
+    if (attributes.alpha != 1) {
+        const C alpha = static_cast<C>(attributes.alpha);
+        for (std::int64_t i = 0; i < total; ++i) result[i] *= alpha;
+    }
+    if (call.inputs.size() == 3) add_bias(call, p, static_cast<C>(attributes.beta), result, total);
+    store(call, 0, result);
 }
 
 } // namespace

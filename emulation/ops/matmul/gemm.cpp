@@ -1,0 +1,215 @@
+#include "emulation/ops/matmul/simd_targets.h"
+
+#include "emulation/ops/matmul/gemm.h"
+#include "emulation/ops/matmul/scratch.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "emulation/ops/matmul/gemm.cpp"
+#include <hwy/foreach_target.h>
+
+#include "emulation/ops/matmul/load_wide-inl.h"
+#include "emulation/ops/matmul/register_tile-inl.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+HWY_BEFORE_NAMESPACE();
+namespace halfscope::ops::HWY_NAMESPACE {
+
+template <typename C> std::int64_t width() { return static_cast<std::int64_t>(tile_columns<C>); }
+
+template <typename C, typename Stored>
+void pack_panels(const StoredMatrix &b, std::size_t depth, std::size_t columns, std::size_t first_panel,
+                 std::size_t last_panel, C *packed) {
+    constexpr std::size_t panel = tile_columns<C>;
+    const auto *from = static_cast<const Stored *>(b.data);
+    for (std::size_t p = first_panel; p < last_panel; ++p) {
+        C *to = packed + p * panel * depth;
+        const std::size_t first = p * panel, used = std::min(panel, columns - first);
+        if (used < panel) std::fill(to, to + panel * depth, C(0));
+        if (b.column_stride == 1) {
+            const auto pitch = static_cast<std::size_t>(b.row_stride);
+            for (std::size_t k = 0; k < depth; ++k) widen_run(from + k * pitch + first, used, to + k * panel);
+        } else {
+            const auto pitch = static_cast<std::size_t>(b.column_stride);
+            transpose_run(from + first * pitch, pitch, used, depth, to, panel);
+        }
+    }
+}
+
+/// Rows [first, first + rows) and k [k0, k0 + depth) of a, at row_pitch.
+template <typename C, typename Stored>
+void pack_rows(const StoredMatrix &a, std::size_t first, std::size_t rows, std::size_t k0, std::size_t depth, C *to) {
+    const auto *from = static_cast<const Stored *>(a.data);
+    if (a.column_stride == 1) {
+        const auto pitch = static_cast<std::size_t>(a.row_stride);
+        for (std::size_t r = 0; r < rows; ++r) widen_run(from + (first + r) * pitch + k0, depth, to + r * row_pitch);
+    } else {
+        const auto pitch = static_cast<std::size_t>(a.column_stride);
+        transpose_run(from + k0 * pitch + first, pitch, depth, rows, to, row_pitch);
+    }
+}
+
+template <typename C>
+using PackPanels = void (*)(const StoredMatrix &, std::size_t, std::size_t, std::size_t, std::size_t, C *);
+template <typename C>
+using PackRows = void (*)(const StoredMatrix &, std::size_t, std::size_t, std::size_t, std::size_t, C *);
+
+template <typename C> PackPanels<C> panel_packer(DType dtype) {
+    switch (dtype) {
+    case DType::fp16: return pack_panels<C, StoredFp16>;
+    case DType::bf16: return pack_panels<C, StoredBf16>;
+    case DType::fp32: return pack_panels<C, float>;
+    default: return pack_panels<C, double>;
+    }
+}
+template <typename C> PackRows<C> row_packer(DType dtype) {
+    switch (dtype) {
+    case DType::fp16: return pack_rows<C, StoredFp16>;
+    case DType::bf16: return pack_rows<C, StoredBf16>;
+    case DType::fp32: return pack_rows<C, float>;
+    default: return pack_rows<C, double>;
+    }
+}
+
+/// One tile of 1 to tile_rows rows; `columns` of its tile_columns exist in the result.
+template <typename Step, typename C>
+HWY_INLINE void tile_of_rows(std::size_t rows, std::size_t depth, const C *a, const C *b, C *out, std::size_t stride,
+                             bool resume) {
+    const PackedPanel<C> panel{b};
+    while (rows > 0) {
+        const PackedRows<C> packed{a};
+        std::size_t taken = 1;
+        if (rows >= tile_rows) {
+            taken = tile_rows;
+            run_tile<Step, tile_rows, C>(depth, packed, panel, out, stride, resume);
+        } else if (rows >= 4) {
+            taken = 4;
+            run_tile<Step, 4, C>(depth, packed, panel, out, stride, resume);
+        } else if (rows >= 2) {
+            taken = 2;
+            run_tile<Step, 2, C>(depth, packed, panel, out, stride, resume);
+        } else {
+            run_tile<Step, 1, C>(depth, packed, panel, out, stride, resume);
+        }
+        rows -= taken;
+        a += taken * row_pitch;
+        out += taken * stride;
+    }
+}
+
+template <typename Step, typename C>
+void multiply(const StoredMatrix &a, std::size_t rows, std::size_t depth, const C *packed, std::size_t columns,
+              std::size_t first_panel, std::size_t last_panel, C *out, std::size_t stride) {
+    constexpr std::size_t panel = tile_columns<C>;
+    constexpr std::size_t row_block = 16 * tile_rows;
+    const PackRows<C> pack = row_packer<C>(a.dtype);
+    C *packed_rows = scratch<C>(Scratch::rows, row_block * row_pitch);
+    HWY_ALIGN C edge[tile_rows * panel];
+    for (std::size_t first_row = 0; first_row < rows; first_row += row_block) {
+        const std::size_t block_rows = std::min(row_block, rows - first_row);
+        std::size_t k0 = 0;
+        do { // once even when depth is 0: the empty chain is +0
+            const std::size_t stretch = std::min(depth_block, depth - k0);
+            const bool resume = k0 > 0;
+            pack(a, first_row, block_rows, k0, stretch, packed_rows);
+            for (std::size_t p = first_panel; p < last_panel; ++p) {
+                const C *b = packed + p * panel * depth + k0 * panel;
+                const std::size_t first_column = p * panel, used = std::min(panel, columns - first_column);
+                C *corner = out + first_row * stride + first_column;
+                if (used == panel) {
+                    tile_of_rows<Step>(block_rows, stretch, packed_rows, b, corner, stride, resume);
+                    continue;
+                }
+                for (std::size_t r0 = 0; r0 < block_rows; r0 += tile_rows) {
+                    const std::size_t edge_rows = std::min(tile_rows, block_rows - r0);
+                    C *to = corner + r0 * stride;
+                    if (resume)
+                        for (std::size_t r = 0; r < edge_rows; ++r)
+                            std::copy_n(to + r * stride, used, edge + r * panel);
+                    tile_of_rows<Step>(edge_rows, stretch, packed_rows + r0 * row_pitch, b, edge, panel, resume);
+                    for (std::size_t r = 0; r < edge_rows; ++r) std::copy_n(edge + r * panel, used, to + r * stride);
+                }
+            }
+            k0 += stretch;
+        } while (k0 < depth);
+    }
+}
+
+std::int64_t width_float() { return width<float>(); }
+std::int64_t width_double() { return width<double>(); }
+
+void pack_float(const StoredMatrix &b, std::size_t depth, std::size_t columns, std::size_t first, std::size_t last,
+                float *packed) {
+    panel_packer<float>(b.dtype)(b, depth, columns, first, last, packed);
+}
+void pack_double(const StoredMatrix &b, std::size_t depth, std::size_t columns, std::size_t first, std::size_t last,
+                 double *packed) {
+    panel_packer<double>(b.dtype)(b, depth, columns, first, last, packed);
+}
+void multiply_float(Accumulation accumulation, const StoredMatrix &a, std::size_t rows, std::size_t depth,
+                    const float *packed, std::size_t columns, std::size_t first, std::size_t last, float *out,
+                    std::size_t stride) {
+    switch (accumulation) {
+    case Accumulation::fp16_fma_chain:
+        return multiply<RoundedFmaStep<number::FormatId::fp16>, float>(a, rows, depth, packed, columns, first, last,
+                                                                       out, stride);
+    case Accumulation::bf16_fma_chain:
+        return multiply<RoundedFmaStep<number::FormatId::bf16>, float>(a, rows, depth, packed, columns, first, last,
+                                                                       out, stride);
+    default: return multiply<FmaStep, float>(a, rows, depth, packed, columns, first, last, out, stride);
+    }
+}
+void multiply_double(Accumulation, const StoredMatrix &a, std::size_t rows, std::size_t depth, const double *packed,
+                     std::size_t columns, std::size_t first, std::size_t last, double *out, std::size_t stride) {
+    multiply<FmaStep, double>(a, rows, depth, packed, columns, first, last, out, stride);
+}
+
+} // namespace halfscope::ops::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace halfscope::ops {
+HWY_EXPORT(width_float);
+HWY_EXPORT(width_double);
+HWY_EXPORT(pack_float);
+HWY_EXPORT(pack_double);
+HWY_EXPORT(multiply_float);
+HWY_EXPORT(multiply_double);
+
+namespace {
+std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
+} // namespace
+
+template <> std::int64_t panel_width<float>() { return HWY_DYNAMIC_DISPATCH(width_float)(); }
+template <> std::int64_t panel_width<double>() { return HWY_DYNAMIC_DISPATCH(width_double)(); }
+
+template <>
+void pack_columns(const StoredMatrix &b, std::int64_t depth, std::int64_t columns, std::int64_t first_panel,
+                  std::int64_t last_panel, float *packed) {
+    HWY_DYNAMIC_DISPATCH(pack_float)(b, size(depth), size(columns), size(first_panel), size(last_panel), packed);
+}
+template <>
+void pack_columns(const StoredMatrix &b, std::int64_t depth, std::int64_t columns, std::int64_t first_panel,
+                  std::int64_t last_panel, double *packed) {
+    HWY_DYNAMIC_DISPATCH(pack_double)(b, size(depth), size(columns), size(first_panel), size(last_panel), packed);
+}
+template <>
+void multiply_packed(Accumulation accumulation, const StoredMatrix &a, std::int64_t rows, std::int64_t depth,
+                     const float *packed, std::int64_t columns, std::int64_t first_panel, std::int64_t last_panel,
+                     float *out, std::int64_t stride) {
+    HWY_DYNAMIC_DISPATCH(multiply_float)
+    (accumulation, a, size(rows), size(depth), packed, size(columns), size(first_panel), size(last_panel), out,
+     size(stride));
+}
+template <>
+void multiply_packed(Accumulation accumulation, const StoredMatrix &a, std::int64_t rows, std::int64_t depth,
+                     const double *packed, std::int64_t columns, std::int64_t first_panel, std::int64_t last_panel,
+                     double *out, std::int64_t stride) {
+    HWY_DYNAMIC_DISPATCH(multiply_double)
+    (accumulation, a, size(rows), size(depth), packed, size(columns), size(first_panel), size(last_panel), out,
+     size(stride));
+}
+
+} // namespace halfscope::ops
+#endif
