@@ -1,11 +1,8 @@
 #include "emulation/model/zoo/module_builder.h"
 
 namespace halfscope::model::zoo {
-namespace {
 
 using ops::OpKind;
-
-} // namespace
 
 ValueId ModuleBuilder::uniform_weight(const std::string &path, const char *what, const ops::Shape &shape,
                                       std::int64_t fan_in) {
