@@ -117,19 +117,31 @@ enum class OpKind : std::uint8_t {
     average_pool,          ///< (x) -> y; sum in window row-major order, divided by the count
     average_pool_gradient, ///< (dy) -> dx; dy / count added in output row-major order
     // --- normalisation, Normalization. Statistics in C: mean = tree / n, then variance = tree((x - mean)^2) / n, rstd
-    // = 1 / sqrt(variance + epsilon)
+    // = 1 / sqrt(variance + epsilon). h = (x - mean) * rstd; an absent gamma is 1, an absent beta 0. y is made from the
+    // unrounded statistics. Gradients read the statistics they are given, as stored.
     batch_norm_training,  ///< (x, gamma, beta, running_mean, running_var) -> y, mean, rstd, new_running_mean,
-                          ///< new_running_var. reduced over N and space in that order; running = (1 - momentum) *
-                          ///< running + momentum * new, variance unbiased
-    batch_norm_inference, ///< (x, gamma, beta, mean, variance) -> y
-    batch_norm_gradient,  ///< (dy, x, gamma, mean, rstd) -> dx, dgamma, dbeta
-    batch_norm_inference_gradient, ///< (dy, x, gamma, mean, variance) -> dx, dgamma, dbeta
-    layer_norm,                    ///< (x[, gamma[, beta]]) -> y, mean, rstd; over axes [axis, rank)
-    layer_norm_gradient,           ///< (dy, x, mean, rstd[, gamma]) -> dx[, dgamma[, dbeta]]; a missing gamma is 1
-    rms_norm,            ///< (x[, gamma]) -> y, rstd; y = x * rstd * gamma, rstd = 1 / sqrt(tree(x*x)/n + epsilon)
-    rms_norm_gradient,   ///< (dy, x, rstd[, gamma]) -> dx[, dgamma]
-    group_norm,          ///< (x, gamma, beta) -> y, mean, rstd; x is N C space, statistics per (sample, group)
-    group_norm_gradient, ///< (dy, x, mean, rstd, gamma) -> dx, dgamma, dbeta
+                          ///< new_running_var. reduced over N and space in that order; y = fma(h, gamma, beta); running
+                          ///< = (1 - momentum) * running + momentum * new, new variance tree / (n - 1); 1 - momentum is
+                          ///< taken in double
+    batch_norm_inference, ///< (x, gamma, beta, mean, variance) -> y = fma(h, gamma, beta)
+    batch_norm_gradient,  ///< (dy, x, gamma, mean, rstd) -> dx, dgamma, dbeta. Per channel: s = tree(dy), p =
+                          ///< tree((x - mean) * dy), k = ((p / n) * rstd) * rstd; dx = fma(-(x - mean), k, dy - s / n)
+                          ///< * (rstd * gamma); dgamma = p * rstd; dbeta = s
+    batch_norm_inference_gradient, ///< (dy, x, gamma, mean, variance) -> dx = dy * (rstd * gamma), dgamma = p * rstd,
+                                   ///< dbeta = s, with s, p as above and rstd = 1 / sqrt(variance + epsilon)
+    layer_norm, ///< (x[, gamma[, beta]]) -> y[, mean, rstd]; over axes [axis, rank); y = fma(h, gamma, beta), h
+                ///< without gamma, h * gamma without beta
+    layer_norm_gradient, ///< (dy, x, mean, rstd[, gamma]) -> dx[, dgamma[, dbeta]]. Per row: g = dy * gamma, a =
+                         ///< tree(g)
+    ///< / n, b = tree(g * h) / n; dx = fma(-h, b, g - a) * rstd. Per column, over the rows: dgamma =
+    ///< tree(dy * h), dbeta = tree(dy)
+    rms_norm,          ///< (x[, gamma]) -> y[, rstd]; y = (x * rstd) * gamma, rstd = 1 / sqrt(tree(x*x)/n + epsilon)
+    rms_norm_gradient, ///< (dy, x, rstd[, gamma]) -> dx[, dgamma]. h = x * rstd, g = dy * gamma, b = tree(g * h) / n;
+                       ///< dx = fma(-h, b, g) * rstd; dgamma = tree(dy * h) over the rows
+    group_norm,        ///< (x, gamma, beta) -> y[, mean, rstd]; x is N C space, statistics per (sample, group) over its
+                       ///< channels and space in order; y = fma(h, gamma, beta), gamma and beta per channel
+    group_norm_gradient, ///< (dy, x, mean, rstd, gamma) -> dx, dgamma, dbeta. dx per group as layer_norm_gradient's per
+                         ///< row; dgamma = tree(dy * h), dbeta = tree(dy) over N and space in that order
     // --- softmax and losses
     softmax,              ///< Axis; m = max, e = exp(x - m), y = e / tree(e)
     softmax_gradient,     ///< (dy, y) -> y * (dy - tree(dy * y))
