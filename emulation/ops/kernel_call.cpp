@@ -145,6 +145,24 @@ template <typename C> void store(const KernelCall &call, std::size_t index, cons
     });
 }
 
+void measure(const KernelCall &call, std::size_t index) {
+    number::RangeStatistics *statistics = call.statistics_of(index);
+    const TensorView &view = call.outputs[index];
+    if (!statistics || !is_floating(view.dtype)) return;
+    const std::int64_t total = view.shape.elements();
+    std::vector<number::RangeStatistics> parts(static_cast<std::size_t>((total + produce_block - 1) / produce_block));
+    call.threads.run(static_cast<std::int64_t>(parts.size()), [&](std::int64_t block) {
+        const std::int64_t first = block * produce_block, count = std::min(produce_block, total - first);
+        auto &part = parts[static_cast<std::size_t>(block)];
+        if (view.dtype == DType::fp64)
+            leave(call, view, first, count, view.as<const double>() + first, &part);
+        else
+            number::measure_array(view.as<const std::byte>() + static_cast<std::size_t>(first) * size_of(view.dtype),
+                                  static_cast<std::size_t>(count), format_id(view.dtype), part);
+    });
+    for (const auto &part : parts) statistics->merge(part);
+}
+
 template const float *load<float>(const TensorView &, std::int64_t, std::int64_t, float *);
 template const double *load<double>(const TensorView &, std::int64_t, std::int64_t, double *);
 template const float *load_all<float>(const TensorView &, std::vector<float> &, ThreadPool &);

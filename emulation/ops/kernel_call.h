@@ -49,4 +49,8 @@ void produce(const KernelCall &call, std::size_t index,
 /// When the output is stored as C, values may be its own memory.
 template <typename C> void store(const KernelCall &call, std::size_t index, const C *values);
 
+/// Statistics of floating output `index` as it lies in memory, for operations that round nothing. Does nothing when
+/// they are not wanted or the output is not floating.
+void measure(const KernelCall &call, std::size_t index);
+
 } // namespace halfscope::ops
