@@ -1,0 +1,162 @@
+#include "emulation/ops/movement/strided_copy.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace halfscope::ops::movement {
+namespace {
+
+/// Elements a task should move at least, so that threads are worth their start.
+constexpr std::int64_t task_elements = 32768;
+/// Side of the square tiles of a transpose: two tiles of 8-byte elements stay in the first-level cache.
+constexpr std::int64_t tile = 32;
+
+/// The copy without axes of size 1 and with axes merged that run on in both views. The innermost axis comes last.
+struct Plan {
+    int rank = 0;
+    std::int64_t sizes[Shape::max_rank], in[Shape::max_rank], out[Shape::max_rank];
+
+    explicit Plan(const StridedCopy &copy) {
+        for (std::size_t axis = 0; axis < static_cast<std::size_t>(copy.rank); ++axis) {
+            if (copy.sizes[axis] == 1) continue;
+            const std::int64_t size = copy.sizes[axis], in_stride = copy.in_strides[axis],
+                               out_stride = copy.out_strides[axis];
+            if (rank > 0 && in[rank - 1] == in_stride * size && out[rank - 1] == out_stride * size) {
+                sizes[rank - 1] *= size;
+                in[rank - 1] = in_stride;
+                out[rank - 1] = out_stride;
+            } else {
+                sizes[rank] = size;
+                in[rank] = in_stride;
+                out[rank++] = out_stride;
+            }
+        }
+        if (rank == 0) {
+            sizes[0] = in[0] = out[0] = 1;
+            rank = 1;
+        }
+    }
+
+    void remove(int axis) {
+        for (int next = axis + 1; next < rank; ++next) {
+            sizes[next - 1] = sizes[next];
+            in[next - 1] = in[next];
+            out[next - 1] = out[next];
+        }
+        --rank;
+    }
+};
+
+/// The innermost one or two axes, taken together by one inner step.
+struct Inner {
+    std::int64_t size, in, out;           ///< innermost axis of the result
+    std::int64_t rows, rows_in, rows_out; ///< second axis of a tiled transpose; 1 row otherwise
+};
+
+template <typename T>
+void copy_line(const T *in, T *out, std::int64_t count, std::int64_t in_step, std::int64_t out_step) {
+    if (in_step == 1 && out_step == 1) {
+        std::memcpy(out, in, static_cast<std::size_t>(count) * sizeof(T));
+    } else if (in_step == 0 && out_step == 1) {
+        std::fill_n(out, count, *in);
+    } else {
+        for (std::int64_t i = 0; i < count; ++i) out[i * out_step] = in[i * in_step];
+    }
+}
+
+/// Rows [first, last) of the inner step.
+template <typename T> void copy_inner(const T *in, T *out, const Inner &inner, std::int64_t first, std::int64_t last) {
+    if (inner.rows == 1) return copy_line(in, out, inner.size, inner.in, inner.out);
+    for (std::int64_t row = first; row < last; row += tile) {
+        const std::int64_t row_end = std::min(row + tile, last);
+        for (std::int64_t column = 0; column < inner.size; column += tile) {
+            const std::int64_t width = std::min(tile, inner.size - column);
+            for (std::int64_t r = row; r < row_end; ++r)
+                copy_line(in + r * inner.rows_in + column * inner.in, out + r * inner.rows_out + column * inner.out,
+                          width, inner.in, inner.out);
+        }
+    }
+}
+
+template <typename T> void execute(Plan plan, const T *in, T *out, ThreadPool &threads) {
+    const int last = plan.rank - 1;
+    Inner inner{plan.sizes[last], plan.in[last], plan.out[last], 1, 0, 0};
+    plan.remove(last);
+    if (inner.in != 1 && inner.in != 0) {
+        // A transpose: the axis along which the operand is contiguous becomes the rows of the tiles.
+        for (int axis = plan.rank - 1; axis >= 0; --axis) {
+            if (plan.in[axis] != 1) continue;
+            inner.rows = plan.sizes[axis];
+            inner.rows_in = 1;
+            inner.rows_out = plan.out[axis];
+            plan.remove(axis);
+            break;
+        }
+    }
+    std::int64_t outer = 1;
+    for (int axis = 0; axis < plan.rank; ++axis) outer *= plan.sizes[axis];
+    // A task is a run of outer steps, or a part of one step.
+    const std::int64_t step = inner.size * inner.rows;
+    const std::int64_t steps_per_task = std::max<std::int64_t>(1, task_elements / step);
+    const bool split_line = inner.rows == 1;
+    const std::int64_t unit = split_line ? inner.size : inner.rows;
+    std::int64_t part = unit;
+    if (step > 2 * task_elements)
+        part = std::max(tile, split_line ? task_elements : task_elements / inner.size / tile * tile);
+    const std::int64_t parts = (unit + part - 1) / part;
+    const std::int64_t groups = (outer + steps_per_task - 1) / steps_per_task;
+    threads.run(groups * parts, [&](std::int64_t task) {
+        const std::int64_t from = task % parts * part, to = std::min(unit, from + part);
+        for (std::int64_t number = task / parts * steps_per_task;
+             number < std::min(outer, (task / parts + 1) * steps_per_task); ++number) {
+            std::int64_t rest = number, in_at = 0, out_at = 0;
+            for (int axis = plan.rank - 1; axis >= 0; --axis) {
+                const std::int64_t index = rest % plan.sizes[axis];
+                rest /= plan.sizes[axis];
+                in_at += index * plan.in[axis];
+                out_at += index * plan.out[axis];
+            }
+            if (split_line)
+                copy_line(in + in_at + from * inner.in, out + out_at + from * inner.out, to - from, inner.in,
+                          inner.out);
+            else
+                copy_inner(in + in_at, out + out_at, inner, from, to);
+        }
+    });
+}
+
+template <typename T> void execute(const StridedCopy &copy, const void *in, void *out, ThreadPool &threads) {
+    execute(Plan(copy), static_cast<const T *>(in) + copy.in_offset, static_cast<T *>(out) + copy.out_offset, threads);
+}
+
+} // namespace
+
+void StridedCopy::add_axis(std::int64_t size, std::int64_t in_stride, std::int64_t out_stride) {
+    const auto axis = static_cast<std::size_t>(rank++);
+    sizes.at(axis) = size;
+    in_strides[axis] = in_stride;
+    out_strides[axis] = out_stride;
+}
+
+void StridedCopy::run(const void *in, void *out, DType dtype, ThreadPool &threads) const {
+    for (int axis = 0; axis < rank; ++axis)
+        if (sizes[static_cast<std::size_t>(axis)] <= 0) return;
+    switch (size_of(dtype)) {
+    case 1: return execute<std::uint8_t>(*this, in, out, threads);
+    case 2: return execute<std::uint16_t>(*this, in, out, threads);
+    case 4: return execute<std::uint32_t>(*this, in, out, threads);
+    default: return execute<std::uint64_t>(*this, in, out, threads);
+    }
+}
+
+std::array<std::int64_t, Shape::max_rank> dense_strides(const Shape &shape) {
+    std::array<std::int64_t, Shape::max_rank> strides{};
+    std::int64_t stride = 1;
+    for (int axis = shape.rank() - 1; axis >= 0; --axis) {
+        strides[static_cast<std::size_t>(axis)] = stride;
+        stride *= shape[axis];
+    }
+    return strides;
+}
+
+} // namespace halfscope::ops::movement
