@@ -407,14 +407,3 @@ analysis::Assessment sample_assessment(SampleSize size) {
 }
 
 } // namespace halfscope::tests
-
-namespace halfscope::analysis {
-__attribute__((weak)) std::string_view name_of(Verdict verdict) {
-    constexpr std::string_view names[] = {"safe", "risky", "unsafe", "no-verdict"};
-    return names[static_cast<int>(verdict)];
-}
-__attribute__((weak)) std::string_view name_of(Severity severity) {
-    constexpr std::string_view names[] = {"info", "warning", "critical"};
-    return names[static_cast<int>(severity)];
-}
-} // namespace halfscope::analysis

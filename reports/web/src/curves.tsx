@@ -1,0 +1,88 @@
+// Loss and gradient norm over the steps: the twin, the spread of its siblings, every recipe.
+import { useMemo, useState } from 'preact/hooks';
+import { type Band, Chart, type Line, styleOf } from './chart';
+import { figure, toNumber } from './numbers';
+import type { Num, Report } from './report';
+import { usePalette } from './theme';
+
+type Quantity = 'loss' | 'gradient_norm';
+
+/** Centred mean over about a fortieth of the run; a value that is not finite stays one. */
+function smoothed(values: number[], on: boolean): number[] {
+    if (!on) return values;
+    const reach = Math.max(1, Math.round(values.length / 80));
+    return values.map((value, i) => {
+        if (!Number.isFinite(value)) return value;
+        let sum = 0, count = 0;
+        for (let k = Math.max(0, i - reach); k <= Math.min(values.length - 1, i + reach); ++k)
+            if (Number.isFinite(values[k]!)) { sum += values[k]!; ++count; }
+        return sum / count;
+    });
+}
+
+const drawable = (values: number[], steps: number, log: boolean) =>
+    Array.from({ length: steps }, (_, i) => {
+        const value = values[i];
+        return value === undefined || !Number.isFinite(value) || (log && value <= 0) ? null : value;
+    });
+
+export function firstBreak(values: Num[]): { step: number; name: string } | undefined {
+    const step = values.findIndex((value) => !Number.isFinite(toNumber(value)));
+    return step >= 0 ? { step, name: String(values[step]) } : undefined;
+}
+
+export function CurvesSection({ report }: { report: Report }) {
+    const palette = usePalette();
+    const [quantity, setQuantity] = useState<Quantity>('loss');
+    const [log, setLog] = useState(false);
+    const [smooth, setSmooth] = useState(report.reference.loss.length > 60);
+    const count = Math.max(report.reference.loss.length, ...report.recipes.map((recipe) => recipe.loss.length), 0);
+    const steps = useMemo(() => Array.from({ length: count }, (_, i) => i), [count]);
+
+    const { lines, band, ceiling } = useMemo(() => {
+        const prepared = (values: Num[]) => drawable(smoothed(values.map(toNumber), smooth), count, log);
+        const runs: Line[] = report.recipes.map((recipe, index) => ({
+            name: recipe.name, ...styleOf(palette.series, index), values: prepared(recipe[quantity]),
+            breaks: quantity === 'loss' ? firstBreak(recipe.loss) : undefined,
+        }));
+        const twin: Line = { name: `${report.reference.name || 'fp32'} twin`, color: palette.twin, dash: [], width: 1.5,
+                             values: prepared(report.reference[quantity]) };
+        const all = [report.reference.loss, ...report.reference.sibling_losses].map((values) => prepared(values));
+        let spread: Band | undefined;
+        if (quantity === 'loss' && all.length > 1) {
+            const known = steps.map((i) => all.map((values) => values[i]).filter((value): value is number => value != null));
+            spread = {
+                name: `spread of ${all.length} fp32 seeds`,
+                low: known.map((values) => (values.length > 0 ? Math.min(...values) : null)),
+                high: known.map((values) => (values.length > 0 ? Math.max(...values) : null)),
+            };
+        }
+        const calm = [...twin.values, ...(spread?.high ?? [])].filter((value): value is number => value !== null);
+        return { lines: [...runs, twin], band: spread, ceiling: calm.length > 0 ? Math.max(...calm) : Infinity };
+    }, [report, palette, quantity, log, smooth, count]);
+
+    // On a linear scale a run that blows up must not flatten the others: three times the twin's highest is enough.
+    const range = (low: number, high: number): [number, number] => {
+        const top = Math.min(high, 3 * ceiling);
+        const margin = 0.06 * (top - low) || 0.05 * Math.abs(top) || 1;
+        return [low >= 0 ? Math.max(0, low - margin) : low - margin, top + margin];
+    };
+    if (count === 0) return null;
+    return (
+        <section id="curves" aria-labelledby="curves-title">
+            <h2 id="curves-title">Does it learn like fp32?</h2>
+            <p class="lead">Same seed, same batches, same order. Drag to zoom, double-click to go back; the legend hides and shows.</p>
+            <div class="controls">
+                <div class="segments" role="group" aria-label="Quantity">
+                    <button type="button" aria-pressed={quantity === 'loss'} onClick={() => setQuantity('loss')}>Loss</button>
+                    <button type="button" aria-pressed={quantity === 'gradient_norm'} onClick={() => setQuantity('gradient_norm')}>Gradient norm</button>
+                </div>
+                <label class="check"><input type="checkbox" id="log" checked={log} onChange={() => setLog(!log)} /> logarithmic</label>
+                <label class="check"><input type="checkbox" checked={smooth} onChange={() => setSmooth(!smooth)} /> smoothed</label>
+            </div>
+            <Chart label={`${quantity === 'loss' ? 'Loss' : 'Gradient norm'} over ${count} steps`} steps={steps} lines={lines} band={band}
+                   log={log ? 10 : undefined} range={log ? undefined : range} height={320}
+                   axisValue={(value) => figure(value, 3)} legendValue={(value) => figure(value, 4)} />
+        </section>
+    );
+}
