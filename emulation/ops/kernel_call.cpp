@@ -7,14 +7,14 @@
 namespace halfscope::ops {
 namespace {
 
-number::RoundArrayOptions rounding_options(const KernelCall &call, std::int64_t first) {
+number::RoundArrayOptions rounding_options(const KernelCall &call, const OutputRounding &rounding, std::int64_t first) {
     number::RoundArrayOptions options;
-    switch (call.operation.rounding.mode) {
+    switch (rounding.mode) {
     case OutputRounding::Mode::nearest_even: break;
     case OutputRounding::Mode::stochastic: options.rounding = number::ArrayRounding::stochastic; break;
     case OutputRounding::Mode::toward_zero: options.rounding = number::ArrayRounding::toward_zero; break;
     }
-    options.flush_subnormals = call.operation.rounding.flush_subnormals;
+    options.flush_subnormals = rounding.flush_subnormals;
     options.seed = call.key.seed;
     options.step = call.key.step;
     options.tensor = call.key.tensor;
@@ -23,15 +23,15 @@ number::RoundArrayOptions rounding_options(const KernelCall &call, std::int64_t 
 }
 
 /// Leaves `count` C values at element `first` of a view; statistics of the block are merged into `statistics`.
-void leave(const KernelCall &call, const TensorView &view, std::int64_t first, std::int64_t count, const float *values,
-           number::RangeStatistics *statistics) {
+void leave(const KernelCall &call, const OutputRounding &rounding, const TensorView &view, std::int64_t first,
+           std::int64_t count, const float *values, number::RangeStatistics *statistics) {
     std::byte *out = view.as<std::byte>() + static_cast<std::size_t>(first) * size_of(view.dtype);
     number::round_array(values, static_cast<std::size_t>(count), format_id(view.dtype), out,
-                        rounding_options(call, first), statistics);
+                        rounding_options(call, rounding, first), statistics);
 }
 
-void leave(const KernelCall &call, const TensorView &view, std::int64_t first, std::int64_t count, const double *values,
-           number::RangeStatistics *statistics) {
+void leave(const KernelCall &call, const OutputRounding &rounding, const TensorView &view, std::int64_t first,
+           std::int64_t count, const double *values, number::RangeStatistics *statistics) {
     if (view.dtype == DType::fp64) {
         if (values != view.as<double>() + first)
             std::memcpy(view.as<double>() + first, values, static_cast<std::size_t>(count) * sizeof(double));
@@ -42,7 +42,7 @@ void leave(const KernelCall &call, const TensorView &view, std::int64_t first, s
     if (view.dtype == DType::fp64)
         number::round_array(narrow.data(), narrow.size(), number::FormatId::fp32, nullptr, {}, statistics);
     else
-        leave(call, view, first, count, narrow.data(), statistics);
+        leave(call, rounding, view, first, count, narrow.data(), statistics);
 }
 
 template <typename C> constexpr DType dtype_of_c = std::is_same_v<C, double> ? DType::fp64 : DType::fp32;
@@ -128,7 +128,7 @@ void produce(const KernelCall &call, std::size_t index,
             fill(first, count, out);
             number::RangeStatistics *part = statistics ? &parts[static_cast<std::size_t>(block)] : nullptr;
             if (!direct || part || call.operation.rounding != OutputRounding{})
-                leave(call, view, first, count, out, part);
+                leave(call, call.operation.rounding, view, first, count, out, part);
         }
     });
     for (const auto &part : parts) statistics->merge(part);
@@ -145,6 +145,12 @@ template <typename C> void store(const KernelCall &call, std::size_t index, cons
     });
 }
 
+template <typename C>
+void leave_block(const KernelCall &call, std::size_t index, std::int64_t first, std::int64_t count, const C *values,
+                 const OutputRounding &rounding, number::RangeStatistics *statistics) {
+    leave(call, rounding, call.outputs[index], first, count, values, statistics);
+}
+
 void measure(const KernelCall &call, std::size_t index) {
     number::RangeStatistics *statistics = call.statistics_of(index);
     const TensorView &view = call.outputs[index];
@@ -155,7 +161,7 @@ void measure(const KernelCall &call, std::size_t index) {
         const std::int64_t first = block * produce_block, count = std::min(produce_block, total - first);
         auto &part = parts[static_cast<std::size_t>(block)];
         if (view.dtype == DType::fp64)
-            leave(call, view, first, count, view.as<const double>() + first, &part);
+            leave(call, {}, view, first, count, view.as<const double>() + first, &part);
         else
             number::measure_array(view.as<const std::byte>() + static_cast<std::size_t>(first) * size_of(view.dtype),
                                   static_cast<std::size_t>(count), format_id(view.dtype), part);
@@ -171,6 +177,10 @@ template void produce<float>(const KernelCall &, std::size_t,
                              const std::function<void(std::int64_t, std::int64_t, float *)> &);
 template void produce<double>(const KernelCall &, std::size_t,
                               const std::function<void(std::int64_t, std::int64_t, double *)> &);
+template void leave_block<float>(const KernelCall &, std::size_t, std::int64_t, std::int64_t, const float *,
+                                 const OutputRounding &, number::RangeStatistics *);
+template void leave_block<double>(const KernelCall &, std::size_t, std::int64_t, std::int64_t, const double *,
+                                  const OutputRounding &, number::RangeStatistics *);
 template void store<float>(const KernelCall &, std::size_t, const float *);
 template void store<double>(const KernelCall &, std::size_t, const double *);
 

@@ -49,6 +49,14 @@ void produce(const KernelCall &call, std::size_t index,
 /// When the output is stored as C, values may be its own memory.
 template <typename C> void store(const KernelCall &call, std::size_t index, const C *values);
 
+/// The flat elements [first, first + count) of floating output `index`, rounded to its storage from `values` (which may
+/// be that memory) by the given rounding; their statistics are merged into `statistics` unless it is null. For kernels
+/// that make several outputs in one pass: first must be a multiple of produce_block, count at most one block, and the
+/// blocks' statistics merged in order.
+template <typename C>
+void leave_block(const KernelCall &call, std::size_t index, std::int64_t first, std::int64_t count, const C *values,
+                 const OutputRounding &rounding, number::RangeStatistics *statistics);
+
 /// Statistics of floating output `index` as it lies in memory, for operations that round nothing. Does nothing when
 /// they are not wanted or the output is not floating.
 void measure(const KernelCall &call, std::size_t index);
