@@ -1,0 +1,23 @@
+# CUDA where nvcc is found; included by the root so that every target that links the kernels knows the language.
+set(HALFSCOPE_HAS_CUDA OFF)
+if(HALFSCOPE_CUDA)
+    include(CheckLanguage)
+    find_program(NVCC nvcc PATHS /usr/local/cuda/bin)
+    if(NVCC AND NOT CMAKE_CUDA_COMPILER)
+        set(CMAKE_CUDA_COMPILER ${NVCC})
+    endif()
+    if(NVCC)
+        if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+            set(CMAKE_CUDA_ARCHITECTURES 80-real 90a-real 100-real)
+        endif()
+        enable_language(CUDA)
+        if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION) # CMake 3.25 does not know that nvcc has it
+            set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+            set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
+        endif()
+        set(HALFSCOPE_HAS_CUDA ON)
+    else()
+        message(STATUS "nvcc is not here: CUDA kernels are left out")
+    endif()
+endif()
+
