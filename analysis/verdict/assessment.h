@@ -41,9 +41,12 @@ struct TensorSummary {
     double underflow_share_of_all = 0; ///< underflows / all elements
     double subnormal_share = 0;        ///< of non-zero sources
     double overflow_share = 0;         ///< overflows / all elements
-    double dynamic_range = 0;          ///< log2(amax / amin); 0 for an all-zero tensor
-    double mse = 0;                    ///< mean squared rounding error
-    double headroom_log2 = 0;          ///< log2(largest finite of the format / amax over all steps)
+    /// Of the elements non-zero in the fp32 twin, those that are zero here (lost here or upstream); absent without a
+    /// twin's tensor of that name, or when it is all zero.
+    std::optional<double> lost_share;
+    double dynamic_range = 0; ///< log2(amax / amin); 0 for an all-zero tensor
+    double mse = 0;           ///< mean squared rounding error
+    double headroom_log2 = 0; ///< log2(largest finite of the format / amax over all steps)
     /// Per traced step, parallel to Layers::steps of the run: shares for the heat map.
     std::vector<std::int64_t> steps;
     std::vector<float> underflow_by_step, overflow_by_step, subnormal_by_step, amax_by_step;
@@ -55,6 +58,8 @@ struct LayerSummary {
     std::string policy; ///< "conv2d", "linear", ...
     std::vector<TensorSummary> tensors;
     std::optional<double> fidelity_cosine, fidelity_norm_ratio, fidelity_moved; ///< pooled over sampled steps
+    /// Share of the fp32 update that the recipe's update contains: u . u32 / |u32|^2, 1 when nothing is lost.
+    std::optional<double> fidelity_retained;
     /// Powers of two k such that scaling this layer's gradients by 2^k neither overflows nor loses more than the
     /// allowed share.
     std::optional<std::pair<int, int>> scale_window_log2;
@@ -64,6 +69,7 @@ struct LayerSummary {
 struct FidelityPoint {
     std::int64_t step = 0;
     double cosine = 0, norm_ratio = 0, moved = 0; ///< pooled over all weights
+    double retained = 0;                          ///< u . u32 / |u32|^2
 };
 
 /// The outcome comparison with the twin.
@@ -76,6 +82,8 @@ struct Outcome {
     bool diverged = false;      ///< inf, NaN, or blew up while the twin did not
     bool stalled = false;       ///< did not learn while the twin did
     std::int64_t parts_at = -1; ///< first step at which the curves part for good; -1: never
+    double progress = 0;        ///< the twin's: its loss at the start minus reference_final
+    double behind = 0;          ///< share of the run by which the recipe lags: 0.4 = the twin was there 40 % earlier
     std::string sentence;
 };
 

@@ -1,0 +1,57 @@
+// Evidence 1: the recipe's loss curve against the fp32 twin's.
+//
+// Both runs share seed and data order, so curves are compared step by step over the steps both have.
+//   * final loss: mean over the last eighth (loss_curve.h). Steps that a dynamic scaler skipped put the recipe behind
+//   by
+//     as many steps without harm (hazard N03), so it is held against the twin that many steps earlier.
+//   * noise: what two runs that differ in nothing but luck differ by. From sibling runs (fp32, another seed): the root
+//     of 2 times their spread around the twin; never less than the twin's own step-to-step variation allows for the
+//     difference of two window means, sqrt(2) s / sqrt(window). A difference is real beyond 3 of these.
+//   * a real difference must also matter: `behind`, the share of the run ago at which the twin had already reached the
+//     recipe's final loss (a recipe 50 % behind wasted half of its steps), and the excess relative to the smaller of
+//     the twin's progress and its remaining loss (a least-squares run falls by 5 decades and ends 10 times above the
+//     floor: its progress looks perfect, its floor does not; hazard U02).
+#pragma once
+
+#include "analysis/compare/twin_soundness.h"
+#include "analysis/verdict/assessment.h"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace halfscope::analysis {
+
+enum class Standing : std::uint8_t {
+    unknown,    ///< too little to compare
+    equal,      ///< within noise, or different by too little to matter, or better
+    worse,      ///< a real difference that matters: >= 10 % of the run behind and >= 2 % excess
+    much_worse, ///< >= 50 % of the run behind and >= 10 % excess
+    stalled,    ///< made less than a fifth of the twin's progress
+    diverged,   ///< not finite for good, or ended above where it began, while the twin did not
+};
+
+struct Comparison {
+    Outcome outcome;
+    Standing standing = Standing::unknown;
+    std::int64_t steps = 0;   ///< compared
+    std::int64_t applied = 0; ///< of these, not skipped and with a finite loss
+    std::int64_t skipped = 0;
+    std::int64_t first_not_finite = -1; ///< first step of the non-finite tail, when it diverged so
+    double excess = 0;                  ///< real or not, relative as described above
+
+    [[nodiscard]] bool bad() const { return standing >= Standing::much_worse; }
+    [[nodiscard]] bool fine() const { return standing == Standing::equal; }
+};
+
+inline constexpr double real_in_noises = 3;
+inline constexpr double worse_behind = 0.10, worse_excess = 0.02;
+inline constexpr double much_worse_behind = 0.50, much_worse_excess = 0.10;
+inline constexpr double stalled_progress = 0.20;
+/// Consecutive non-finite losses at the end that count as divergence: a single bad batch may recover.
+inline constexpr std::size_t diverged_tail = 3;
+
+[[nodiscard]] Comparison compare_outcome(const std::vector<trace::Step> &recipe, const std::vector<trace::Step> &twin,
+                                         const std::vector<std::vector<double>> &sibling_losses);
+
+} // namespace halfscope::analysis

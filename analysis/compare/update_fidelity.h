@@ -1,0 +1,72 @@
+// Evidence 2: is the update the recipe makes the update fp32 would have made from the same weights and batch?
+//
+// The figure that matters is what the update RETAINS of the fp32 one: u . u32 / |u32|^2 = cosine * norm ratio, the
+// length of u along u32. To first order the loss falls by the gradient times the update, so a step that retains half
+// buys half. Cosine alone would condemn stochastic rounding, whose updates are noisy and right on average; `moved`
+// alone would condemn it too, and Kahan summation with it.
+//
+// Thresholds, in terms of what a run loses: 0.9 costs one step in ten (the figure at which an outcome counts as worse),
+// 0.5 every second step (much worse). Above 2 every step is at least twice too long, as if the learning rate had been
+// doubled. Healthy recipes retain 0.98 to 1.02.
+//
+// Samples at skipped steps (no update by intent) and samples whose sums are not finite are left out; the latter are
+// counted. "Late" is the second half of the samples: early steps are large and survive formats that lose all later
+// ones. Sums are pooled over weights within a step, then means are taken over steps with equal weight, because update
+// norms fall by orders of magnitude over a run and sums over steps would only see the beginning.
+#pragma once
+
+#include "analysis/statistics/tensor_history.h"
+#include "analysis/verdict/assessment.h"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace halfscope::analysis {
+
+inline constexpr double costly_retained = 0.9;   ///< below: one step in ten is lost
+inline constexpr double broken_retained = 0.5;   ///< below: every second step is lost
+inline constexpr double frozen_retained = 0.1;   ///< below: as good as no update
+inline constexpr double overshot_retained = 2.0; ///< above: twice the step
+/// A layer on its own is called frozen only on this many sampled elements: compensated and stochastic rounding move an
+/// element once in many steps, and a small bias may have no such step among the samples.
+inline constexpr double frozen_evidence = 500;
+
+/// Means over sampled steps of sums pooled over some weights. NaN where fp32 makes no update at all.
+struct PooledFidelity {
+    int samples = 0; ///< sampled steps in which fp32 updates these weights
+    double retained = 0, cosine = 0, norm_ratio = 0;
+    double moved = 0;             ///< of the elements fp32 moves, those that moved
+    double gradient_retained = 0; ///< the same figure for the unscaled gradients, norm-weighted over weights
+    double gradient_lost = 0;     ///< of the elements non-zero in the fp32 gradient, those that are zero
+    double elements = 0;          ///< elements in all samples
+
+    [[nodiscard]] bool known() const { return samples > 0; }
+};
+
+struct LayerFidelity {
+    std::string layer;
+    PooledFidelity late, all;
+    std::int64_t first_bad_step = -1; ///< first sample that retains less than broken_retained or more than overshot
+};
+
+struct FidelitySummary {
+    std::vector<FidelityPoint> points; ///< per sampled step, all weights
+    PooledFidelity late, all;
+    std::vector<LayerFidelity> layers; ///< in order of appearance
+    int broken_samples = 0;            ///< samples with non-finite sums
+    /// Length of the fp32 update relative to the weights, median over samples; 0 when unknown. Times the number of
+    /// steps it bounds how far training can have moved the weights.
+    double relative_update = 0;
+    bool any_update = false; ///< fp32 would have moved something in at least one sample
+
+    [[nodiscard]] bool known() const { return late.known(); }
+    [[nodiscard]] const LayerFidelity *find(const std::string &layer) const;
+    /// Layers frozen late in the run, worst first.
+    [[nodiscard]] std::vector<const LayerFidelity *> frozen() const;
+};
+
+[[nodiscard]] FidelitySummary summarize_fidelity(const trace::StoredRun &run, const RunRanges &ranges);
+
+} // namespace halfscope::analysis

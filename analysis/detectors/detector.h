@@ -1,0 +1,65 @@
+// A detector looks for one cause. It names what it finds; it does not judge: the verdict weighs outcome and update
+// fidelity first (analysis/verdict), and a detector says how severe its finding is in the light of both.
+#pragma once
+
+#include "analysis/compare/outcome.h"
+#include "analysis/compare/update_fidelity.h"
+#include "analysis/detectors/origin.h"
+#include "analysis/statistics/loss_scale_window.h"
+#include "analysis/statistics/tensor_history.h"
+#include "analysis/verdict/assessment.h"
+#include "trace/io/reader.h"
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace halfscope::analysis {
+
+/// Everything a detector may look at.
+struct Evidence {
+    const trace::Session &session;
+    const trace::StoredRun &run;
+    const RunRanges &ranges;
+    const RunRanges *twin = nullptr; ///< null when the trace has no fp32 twin
+    const Comparison &comparison;
+    const FidelitySummary &fidelity;
+    const ScaleWindows &windows;
+    const NonFiniteOrigins &origins;
+
+    /// critical when the outcome is bad, else `otherwise`.
+    [[nodiscard]] Severity severity_if_bad(Severity otherwise) const {
+        return comparison.bad() ? Severity::critical : otherwise;
+    }
+    [[nodiscard]] bool dynamic_scale() const;
+    /// A number among the session's settings, under the first of these names that is there; `absent` when none is.
+    [[nodiscard]] double setting(std::initializer_list<std::string_view> names, double absent) const;
+};
+
+/// What `halfscope explain DETECTOR` prints.
+struct DetectorInfo {
+    std::string_view id; ///< "gradient-underflow"
+    std::string_view title;
+    std::string_view looks_for;
+    std::string_view threshold; ///< what it compares with, and why
+    std::string_view example;   ///< a worked example in figures
+    std::string_view remedy;
+};
+
+struct Detector {
+    DetectorInfo info;
+    void (*find)(const Evidence &evidence, std::vector<Finding> &findings);
+};
+
+/// All detectors; causes before their consequences.
+[[nodiscard]] std::span<const Detector> detectors();
+[[nodiscard]] const DetectorInfo *find_detector(std::string_view id); ///< null when there is none of that name
+
+/// "fp16" for a name of the trace; what remedies say beside the format at fault: bf16 for fp16, fp32 for bf16.
+[[nodiscard]] std::string_view wider_format(std::string_view format);
+
+// One per file.
+extern const Detector forward_overflow, norm_variance_overflow, nan_source, optimizer_underflow, lost_weight_updates,
+    lost_weight_decay, gradient_underflow, backward_overflow, scale_collapse, activation_growth, subnormal_gradients;
+
+} // namespace halfscope::analysis

@@ -1,0 +1,56 @@
+// The power-of-two loss scales under which a recipe's gradients keep what matters and do not overflow.
+//
+// For each gradient tensor, in the format the recipe stores it in:
+//   * the upper end is exact: the largest k with amax * 2^k below the format's overflow threshold, amax over all steps;
+//   * the lower end is the smallest k at which the values rounded to zero carry at most `allowed_lost_norm` of the
+//     tensor's L2 norm (an upper bound from binades, see what_if.h), over the whole run and over its second half alone,
+//     because gradients shrink as training goes on.
+// The share is of the norm, not of the count: what a step of training loses is the part of the gradient that vanished,
+// and many tiny values weigh little (hazard N02: 77 % of the non-zero values lost, same loss curve; N13: dead attention
+// weights). 1 % of the norm is below the rounding noise of a bf16 gradient (half an ulp is 0.2 to 0.4 % of each value)
+// within a small factor, so a window so bounded loses no more than rounding already does.
+//
+// The values are the fp32 twin's where it traced a tensor of that name (they are whole: nothing was lost upstream),
+// else the recipe's own with its loss scale divided out. The window of a layer is the intersection over its gradients,
+// the window of the model the intersection over layers.
+#pragma once
+
+#include "analysis/statistics/tensor_history.h"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace halfscope::analysis {
+
+inline constexpr double allowed_lost_norm = 0.01;
+
+/// Scales are fp32 numbers.
+inline constexpr int lowest_scale_log2 = -126;
+inline constexpr int highest_scale_log2 = 127;
+
+struct ScaleWindow {
+    int low = lowest_scale_log2; ///< low > high: no scale fits
+    int high = highest_scale_log2;
+    std::string low_tensor, low_layer;   ///< what demands at least 2^low; empty when nothing does
+    std::string high_tensor, high_layer; ///< what overflows above 2^high
+
+    [[nodiscard]] bool fits() const { return low <= high; }
+    void intersect(const ScaleWindow &other);
+};
+
+/// The window of one tensor's unscaled values in `format`; nullopt when it holds no finite non-zero value.
+[[nodiscard]] std::optional<std::pair<int, int>> scale_window(const Exponents &all, const Exponents &late, double amax,
+                                                              const number::Format &format);
+
+struct ScaleWindows {
+    std::map<std::string, ScaleWindow> layers; ///< only layers with gradients
+    ScaleWindow model;
+    bool reduced = false; ///< at least one gradient is stored in fewer bits than fp32
+    std::string sentence; ///< the window of the model in words; empty without gradients
+};
+
+[[nodiscard]] ScaleWindows scale_windows(const RunRanges &recipe, const RunRanges *twin);
+
+} // namespace halfscope::analysis

@@ -1,0 +1,192 @@
+#include "analysis/verdict/judge.h"
+
+#include "analysis/statistics/wording.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+
+namespace halfscope::analysis {
+
+namespace {
+
+/// A sentence as the first half of a longer one.
+std::string without_stop(std::string sentence) {
+    if (!sentence.empty() && sentence.back() == '.') sentence.pop_back();
+    return sentence;
+}
+
+std::string continued(std::string sentence) {
+    if (!sentence.empty()) sentence[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(sentence[0])));
+    return sentence;
+}
+
+struct Weighing {
+    const Evidence &e;
+    const TwinSoundness &twin;
+    const std::vector<Finding> &findings;
+    std::size_t siblings;
+
+    [[nodiscard]] bool updates_broken() const {
+        const PooledFidelity &late = e.fidelity.late;
+        return late.known() && (late.retained < broken_retained || late.retained > overshot_retained);
+    }
+    [[nodiscard]] bool updates_costly() const {
+        return e.fidelity.late.known() && e.fidelity.late.retained < costly_retained;
+    }
+    [[nodiscard]] bool growing() const {
+        return std::any_of(findings.begin(), findings.end(),
+                           [](const Finding &f) { return f.detector == activation_growth.info.id; });
+    }
+    [[nodiscard]] bool collapsed() const {
+        return std::any_of(findings.begin(), findings.end(), [](const Finding &f) {
+            return f.detector == scale_collapse.info.id && f.severity == Severity::critical;
+        });
+    }
+    /// The run moves its weights so little that a flat loss says nothing.
+    [[nodiscard]] bool small_steps() const {
+        return e.fidelity.any_update && e.fidelity.relative_update > 0 &&
+               e.fidelity.relative_update * static_cast<double>(e.comparison.steps) < small_journey;
+    }
+    [[nodiscard]] bool cut_short() const {
+        return !e.run.complete && e.run.run.planned_steps > static_cast<std::int64_t>(e.run.steps.size());
+    }
+    [[nodiscard]] std::string how_far() const {
+        return fmt::format("{} of {} steps", e.run.steps.size(), e.run.run.planned_steps);
+    }
+
+    /// The cause a bad verdict names: the first finding that is more than information.
+    [[nodiscard]] const Finding *cause() const {
+        return findings.empty() || findings.front().severity == Severity::info ? nullptr : &findings.front();
+    }
+    [[nodiscard]] std::string blame(const std::string &outcome) const {
+        const Finding *f = cause();
+        if (!f) return without_stop(outcome) + ", for a cause that none of the detectors recognises.";
+        return fmt::format("{}; {}", without_stop(f->cause), continued(outcome));
+    }
+
+    [[nodiscard]] Judgement unsafe() const { return {Verdict::unsafe, blame(e.comparison.outcome.sentence), {}}; }
+    [[nodiscard]] Judgement risky(const std::string &because) const { return {Verdict::risky, because, {}}; }
+    [[nodiscard]] Judgement none(std::string because) const { return {Verdict::no_verdict, std::move(because), {}}; }
+};
+
+std::string fidelity_in_words(const FidelitySummary &f) {
+    if (!f.late.known()) return {};
+    return fmt::format("its updates retain {} of the fp32 updates", percent(f.late.retained));
+}
+
+Judgement safe(const Weighing &w) {
+    const Evidence &e = w.e;
+    std::string headline = without_stop(e.comparison.outcome.sentence);
+    if (const std::string words = fidelity_in_words(e.fidelity); !words.empty()) headline += "; " + words;
+    headline += '.';
+    if (e.comparison.skipped > 0)
+        headline += fmt::format(" {} of {} steps were skipped while the loss scale settled.", e.comparison.skipped,
+                                e.comparison.steps);
+    return {Verdict::safe, headline, {}};
+}
+
+Judgement by_fidelity_alone(const Weighing &w) {
+    const Evidence &e = w.e;
+    const std::string setting =
+        fmt::format("The updates are too small to move the loss in {} steps, in fp32 as well", e.comparison.steps);
+    if (!e.fidelity.known()) return w.none(setting + ", and no update fidelity was sampled to judge by instead.");
+    if (w.updates_broken() || !e.fidelity.frozen().empty())
+        return {
+            Verdict::unsafe, w.blame(fmt::format("{} ({}).", continued(setting), fidelity_in_words(e.fidelity))), {}};
+    const std::string words = fmt::format("{}; {}.", setting, fidelity_in_words(e.fidelity));
+    return {w.updates_costly() ? Verdict::risky : Verdict::safe, words, {}};
+}
+
+Judgement weigh(const Weighing &w) {
+    const Evidence &e = w.e;
+    const Comparison &c = e.comparison;
+    if (!w.twin.present) return w.none("There is no fp32 twin in this trace to judge against.");
+    if (w.twin.diverged)
+        return w.none(fmt::format("No verdict: {}, so nothing here can be blamed on precision.", w.twin.problem));
+    if (c.standing == Standing::diverged && c.first_not_finite >= 0) return w.unsafe();
+    if (c.steps < enough_steps)
+        return w.none(
+            fmt::format("Too few steps to judge: {} finished, at least {} are needed and {} make a firm verdict.",
+                        c.steps, enough_steps, plenty_of_steps));
+    if (w.collapsed()) return w.unsafe();
+    if (c.applied < enough_steps)
+        return w.none(
+            fmt::format("Too few applied steps to judge: the loss scale was still settling and {} of {} steps "
+                        "were skipped. Run more steps, or start from a lower scale{}.",
+                        c.skipped, c.steps,
+                        e.windows.model.fits() && !e.windows.model.high_layer.empty() && e.windows.model.high >= 0
+                            ? fmt::format(" (2^{} fits)", e.windows.model.high)
+                            : std::string()));
+    if (w.twin.learns || c.bad()) {
+        if (c.bad()) return w.unsafe();
+    } else {
+        if (!w.small_steps())
+            return w.none(fmt::format("No verdict: {}, so there is no learning to compare.", w.twin.problem));
+        return by_fidelity_alone(w);
+    }
+    if (c.standing == Standing::worse) {
+        if (w.updates_broken()) return w.unsafe();
+        return w.risky(w.blame(c.outcome.sentence));
+    }
+    if (c.standing == Standing::unknown)
+        return w.none("No verdict: the loss is not finite in places, but neither for good; run more steps.");
+    if (w.cut_short() && 2 * static_cast<std::int64_t>(e.run.steps.size()) < e.run.run.planned_steps)
+        return w.none(
+            fmt::format("The run was cut short after {}; so far: {}", w.how_far(), continued(c.outcome.sentence)));
+    if (w.updates_broken())
+        return w.risky(w.blame(fmt::format("The loss does not show it yet ({})", fidelity_in_words(e.fidelity))) + ".");
+    if (const auto frozen = e.fidelity.frozen(); !frozen.empty()) {
+        std::vector<std::string> names;
+        for (const LayerFidelity *layer : frozen) names.push_back(layer->layer);
+        return w.risky(w.blame(
+            fmt::format("{} {} as good as frozen, retaining {} of the fp32 update, though the loss does "
+                        "not show it yet.",
+                        name_list(names), names.size() == 1 ? "is" : "are", percent(frozen.front()->late.retained))));
+    }
+    if (w.growing()) return w.risky(w.blame("So far it trains like the fp32 twin."));
+    return safe(w);
+}
+
+/// "high", or a lower word and what would raise it.
+std::string confidence_in(const Weighing &w, const Judgement &j) {
+    if (j.verdict == Verdict::no_verdict) return "low: there is no verdict yet";
+    const Evidence &e = w.e;
+    const bool not_finite = e.comparison.standing == Standing::diverged;
+    std::vector<std::string> wanted;
+    if (w.cut_short()) wanted.push_back(fmt::format("the whole run (it was cut short after {})", w.how_far()));
+    if (e.comparison.steps < plenty_of_steps && !not_finite)
+        wanted.push_back(fmt::format("more steps (it had {})", e.comparison.steps));
+    if (!w.twin.learns && !not_finite) wanted.push_back("enough steps for the twin's loss to fall visibly");
+    if (!e.fidelity.known() && !not_finite) wanted.push_back("update-fidelity samples");
+    // Seeds matter where the gap is neither nothing nor overwhelming.
+    const Outcome &o = e.comparison.outcome;
+    const double noises = o.noise > 0 ? std::abs(o.difference) / o.noise : 0.0;
+    if (w.siblings == 0 && !not_finite && noises > 1 && noises < 10)
+        wanted.push_back("a second fp32 seed (`halfscope converge`)");
+    if (j.verdict != Verdict::safe && !w.cause()) wanted.push_back("a recognised cause");
+    if (wanted.empty()) return "high";
+    return fmt::format("{}: {} would raise it", wanted.size() == 1 ? "medium" : "low", fmt::join(wanted, ", "));
+}
+
+} // namespace
+
+Judgement judge(const Evidence &evidence, const TwinSoundness &twin, const std::vector<Finding> &findings,
+                std::size_t siblings) {
+    const Weighing w{evidence, twin, findings, siblings};
+    Judgement judgement = weigh(w);
+    judgement.confidence = confidence_in(w, judgement);
+    return judgement;
+}
+
+void rank(std::vector<Finding> &findings) {
+    std::stable_sort(findings.begin(), findings.end(), [](const Finding &a, const Finding &b) {
+        if (a.severity != b.severity) return a.severity > b.severity;
+        return a.weight > b.weight;
+    });
+}
+
+} // namespace halfscope::analysis

@@ -1,0 +1,42 @@
+// The verdict: evidence weighed in the order outcome, update fidelity, range, trend.
+//
+// 1. A recipe whose loss is not finite for good while the twin's is finite is unsafe, however short the run.
+// 2. No verdict where there is nothing to judge by: no twin, a twin that fails itself, fewer than `enough_steps`
+// applied
+//    steps, a run cut short before half of its steps.
+// 3. Outcome bad (diverged, stalled, much worse): unsafe. Worse: risky; unsafe when the updates are broken as well.
+// 4. Outcome fine: safe, whatever the counters say. Risky when the updates are broken or a layer is frozen all the same
+//    (the loss of a short run need not show it), or when activations grow towards overflow.
+// 5. Where the loss cannot show anything because the updates are too small to move it in so few steps (fine-tuning,
+//    hazards N05 and U03), fidelity decides alone. A twin that takes large steps and learns nothing gives no verdict.
+#pragma once
+
+#include "analysis/detectors/detector.h"
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace halfscope::analysis {
+
+/// Applied steps below which a curve is no curve: two windows of five.
+inline constexpr std::int64_t enough_steps = 10;
+/// Steps from which "too short" no longer lowers the confidence.
+inline constexpr std::int64_t plenty_of_steps = 50;
+/// Weights that move by less than a tenth of their length in the whole run need not lower the loss visibly.
+inline constexpr double small_journey = 0.1;
+
+struct Judgement {
+    Verdict verdict = Verdict::no_verdict;
+    std::string headline;
+    std::string confidence;
+};
+
+/// `findings` ranked, the likeliest cause first.
+[[nodiscard]] Judgement judge(const Evidence &evidence, const TwinSoundness &twin, const std::vector<Finding> &findings,
+                              std::size_t siblings);
+
+/// By severity, then weight.
+void rank(std::vector<Finding> &findings);
+
+} // namespace halfscope::analysis
