@@ -1,5 +1,7 @@
 #include "emulation/model/autodiff/rules.h"
 
+#include <fmt/format.h>
+
 namespace halfscope::model::autodiff {
 
 ValueId Backward::emit(ops::Operation operation, std::vector<ValueId> operands, std::optional<ops::DType> dtype,
@@ -7,7 +9,7 @@ ValueId Backward::emit(ops::Operation operation, std::vector<ValueId> operands, 
     Graph &graph = tape_.graph;
     operation.rounding = node_.operation.rounding;
     std::string name = node_.name + ".backward";
-    if (const int copy = ++tape_.backward_names[name]; copy > 1) name += "_" + std::to_string(copy);
+    if (const int copy = ++tape_.backward_names[name]; copy > 1) name += fmt::format("_{}", copy);
     const ValueId first = graph.add_node(std::move(operation), std::move(operands), name, node_.policy, dtype, shape);
     Node &node = graph.nodes.back();
     node.phase = Phase::backward;
