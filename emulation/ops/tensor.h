@@ -68,7 +68,7 @@ class Shape {
     std::int64_t &operator[](int axis) { return sizes_[static_cast<std::size_t>(axis)]; }
     [[nodiscard]] std::int64_t elements() const {
         std::int64_t product = 1;
-        for (int axis = 0; axis < rank_; ++axis) product *= (*this)[axis];
+        for (std::int64_t size : sizes()) product *= size;
         return product;
     }
     [[nodiscard]] std::span<const std::int64_t> sizes() const {
