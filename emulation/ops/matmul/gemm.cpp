@@ -1,4 +1,4 @@
-#include "emulation/ops/matmul/simd_targets.h"
+#include "emulation/number/simd_targets.h"
 
 #include "emulation/ops/matmul/gemm.h"
 #include "emulation/ops/matmul/scratch.h"

@@ -73,7 +73,8 @@ template <typename Body> void for_every_level_and_thread_count(const Body &body)
         hwy::SetSupportedTargetsForTest(level);
         for (int count = 1; count <= 3; ++count) {
             ThreadPool threads(count);
-            INFO("SIMD level ", hwy::TargetName(level), ", threads ", count);
+            const std::string name = hwy::TargetName(level);
+            INFO("SIMD level ", name, ", threads ", count);
             body(threads);
         }
     }

@@ -1,0 +1,345 @@
+// A block in vectors. One scan converts, stores, and keeps maxima, sums and exponent bytes; the counts follow from the
+// exponents afterwards. The scan first assumes what is nearly always so: all values finite, none overflowing, squares
+// within fp32. A block that turns out otherwise is done again with care.
+#include "emulation/number/exponent_histogram-inl.h"
+#include "emulation/number/round_block.h"
+#include "emulation/number/round_limits.h"
+#include "emulation/number/round_vectors-inl.h"
+
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#if defined(HALFSCOPE_ROUND_BLOCK_SIMD_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef HALFSCOPE_ROUND_BLOCK_SIMD_INL_H
+#undef HALFSCOPE_ROUND_BLOCK_SIMD_INL_H
+#else
+#define HALFSCOPE_ROUND_BLOCK_SIMD_INL_H
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace halfscope::number::HWY_NAMESPACE {
+
+#if HWY_TARGET != HWY_SCALAR
+
+inline constexpr std::size_t lanes = hn::MaxLanes(Floats());
+inline constexpr std::size_t vectors_per_step = std::max<std::size_t>(4, statistics_lanes / lanes);
+/// Elements a scan takes at a time: whole rows of statistics lanes, and four vectors to pack exponents from.
+inline constexpr std::size_t scan_step = vectors_per_step * lanes;
+inline constexpr std::size_t sum_vectors = statistics_lanes / lanes;
+static_assert(statistics_lanes % lanes == 0 && statistics_lanes * statistics_run % scan_step == 0);
+
+/// What a scan learns of a block.
+struct BlockScan {
+    double lane[4][statistics_lanes]; ///< sum, sum of magnitudes, of squares, of squared errors
+    std::uint32_t largest;            ///< largest magnitude, as bits; of finite values when scanned with care
+    std::uint32_t smallest_less_one;  ///< smallest non-zero magnitude minus 1
+    // With care only:
+    std::uint32_t infinities, nans;
+    std::uint32_t zero_results, subnormal_results, infinite_results; ///< of finite non-zero sources; stochastic only
+    alignas(64) std::uint8_t exponents[statistics_block + scan_step];
+};
+
+HWY_INLINE void add_run(const F *run, double *lane) {
+    HWY_ALIGN float values[statistics_lanes];
+    for (std::size_t v = 0; v < sum_vectors; ++v) hn::Store(run[v], Floats(), values + v * lanes);
+    for (std::size_t l = 0; l < statistics_lanes; ++l) lane[l] += static_cast<double>(values[l]);
+}
+
+/// count is a multiple of scan_step.
+template <FormatId format, ArrayRounding rounding, bool finite, Destination destination>
+HWY_NOINLINE void scan(const float *HWY_RESTRICT source, std::size_t count, const std::uint32_t *random,
+                       RoundingRequest request, void *to, BlockScan &found) {
+    const Floats d;
+    const Words du;
+    W largest = hn::Zero(du), smallest = constant(0xFFFFFFFFu);
+    std::memset(found.lane, 0, sizeof found.lane);
+    found.infinities = found.nans = found.zero_results = found.subnormal_results = found.infinite_results = 0;
+    for (std::size_t first = 0; first < count; first += statistics_lanes * statistics_run) {
+        const std::size_t end = std::min(count, first + statistics_lanes * statistics_run);
+        F sum[sum_vectors], sum_abs[sum_vectors], squares[sum_vectors], errors[sum_vectors];
+        for (std::size_t v = 0; v < sum_vectors; ++v) sum[v] = sum_abs[v] = squares[v] = errors[v] = hn::Zero(d);
+        for (std::size_t i = first; i < end; i += scan_step) {
+            W packed = hn::Zero(du);
+#pragma GCC unroll 4
+            for (std::size_t v = 0; v < vectors_per_step; v += 2) {
+                F x[2] = {hn::LoadU(d, source + i + v * lanes), hn::LoadU(d, source + i + (v + 1) * lanes)}, y[2];
+                W words[2] = {hn::Zero(du), hn::Zero(du)};
+                if constexpr (rounding == ArrayRounding::stochastic) {
+                    words[0] = hn::LoadU(du, random + i + v * lanes);
+                    words[1] = hn::LoadU(du, random + i + (v + 1) * lanes);
+                }
+                round_pair<format, rounding, finite, destination>(
+                    x[0], x[1], words[0], words[1], request,
+                    static_cast<std::byte *>(to) + (i + v * lanes) * bytes_of(format), y[0], y[1]);
+#pragma GCC unroll 2
+                for (std::size_t half = 0; half < 2; ++half) {
+                    const std::size_t at = (v + half) % sum_vectors;
+                    F value = x[half], error = hn::Sub(y[half], value);
+                    W magnitude = magnitude_of(value);
+                    if constexpr (finite) {
+                        largest = hn::Max(largest, magnitude);
+                        smallest = hn::Min(smallest, hn::Sub(magnitude, constant(1)));
+                    } else {
+                        const auto is_finite = less(magnitude, constant(fp32_infinity));
+                        const auto is_nan = hn::IsNaN(value);
+                        const auto stays = less(magnitude_of(y[half]), constant(fp32_infinity));
+                        const std::size_t finite_lanes = hn::CountTrue(d, is_finite), nans = hn::CountTrue(d, is_nan);
+                        found.nans += static_cast<std::uint32_t>(nans);
+                        found.infinities += static_cast<std::uint32_t>(lanes - finite_lanes - nans);
+                        value = hn::IfThenElseZero(is_finite, value);
+                        error = hn::IfThenElseZero(stays, error);
+                        const W known = as_words(hn::IfThenElseZero(is_finite, as_floats(magnitude)));
+                        largest = hn::Max(largest, known);
+                        smallest = hn::Min(smallest, hn::Sub(known, constant(1)));
+                        if constexpr (rounding == ArrayRounding::stochastic) {
+                            const W result = magnitude_of(y[half]);
+                            const auto normal = hn::Set(d, request.smallest_normal);
+                            const std::size_t not_zero = hn::CountTrue(d, less(constant(0), result));
+                            const std::size_t below = hn::CountTrue(d, hn::Lt(hn::Abs(y[half]), normal));
+                            const std::size_t source_zero = lanes - hn::CountTrue(d, less(constant(0), magnitude));
+                            found.zero_results += static_cast<std::uint32_t>(lanes - not_zero - source_zero);
+                            found.subnormal_results += static_cast<std::uint32_t>(below - (lanes - not_zero));
+                            found.infinite_results +=
+                                static_cast<std::uint32_t>(finite_lanes - hn::CountTrue(d, stays));
+                        }
+                    }
+                    sum[at] = hn::Add(sum[at], value);
+                    sum_abs[at] = hn::Add(sum_abs[at], hn::Abs(value));
+                    squares[at] = hn::Add(squares[at], hn::Mul(value, value));
+                    errors[at] = hn::Add(errors[at], hn::Mul(error, error));
+                    // Four vectors of exponents share one vector of bytes; their order does not matter.
+                    const std::size_t byte = (v + half) % 4;
+                    if (byte == 0) packed = hn::ShiftRight<23>(magnitude);
+                    if (byte == 1) packed = hn::Or(packed, hn::And(hn::ShiftRight<15>(magnitude), constant(0xFF00u)));
+                    if (byte == 2) packed = hn::Or(packed, hn::And(hn::ShiftRight<7>(magnitude), constant(0xFF0000u)));
+                    if (byte == 3) {
+                        packed = hn::Or(packed, hn::And(hn::ShiftLeft<1>(magnitude), constant(0xFF000000u)));
+                        hn::Store(packed, du,
+                                  reinterpret_cast<std::uint32_t *>(found.exponents + i + (v + half - 3) * lanes));
+                    }
+                }
+            }
+        }
+        add_run(sum, found.lane[0]);
+        add_run(sum_abs, found.lane[1]);
+        add_run(squares, found.lane[2]);
+        add_run(errors, found.lane[3]);
+    }
+    HWY_ALIGN std::uint32_t high[lanes], low[lanes];
+    hn::Store(largest, du, high);
+    hn::Store(smallest, du, low);
+    found.largest = *std::max_element(high, high + lanes);
+    found.smallest_less_one = *std::min_element(low, low + lanes);
+}
+
+/// Rounding alone. count is a multiple of scan_step.
+template <FormatId format, ArrayRounding rounding, Destination destination>
+HWY_NOINLINE void convert(const float *source, std::size_t count, const std::uint32_t *random, RoundingRequest request,
+                          void *to) {
+    // F16C treats NaN and infinity as defined here; nothing needs care but the flush.
+    constexpr bool by_instruction =
+        HALFSCOPE_F16C && format == FormatId::fp16 && rounding == ArrayRounding::nearest_even;
+    const auto pass = [&](auto hardware) HWY_ATTR {
+        for (std::size_t i = 0; i < count; i += 2 * lanes) {
+            W words0 = hn::Zero(Words()), words1 = words0;
+            if constexpr (rounding == ArrayRounding::stochastic) {
+                words0 = hn::LoadU(Words(), random + i);
+                words1 = hn::LoadU(Words(), random + i + lanes);
+            }
+            F y0, y1;
+            round_pair<format, rounding, decltype(hardware)::value, destination>(
+                hn::LoadU(Floats(), source + i), hn::LoadU(Floats(), source + i + lanes), words0, words1, request,
+                static_cast<std::byte *>(to) + i * bytes_of(format), y0, y1);
+        }
+    };
+    if constexpr (by_instruction) {
+        if (!request.flush) return pass(std::true_type{});
+    }
+    pass(std::false_type{});
+}
+
+/// The sums of a block whose squares fp32 cannot hold.
+HWY_INLINE void sum_in_double(const float *source, const float *result, std::size_t count, BlockScan &found) {
+    std::memset(found.lane, 0, sizeof found.lane);
+    for (std::size_t i = 0; i < count; ++i) {
+        if (!std::isfinite(source[i])) continue;
+        const auto x = static_cast<double>(source[i]);
+        const std::size_t l = i % statistics_lanes;
+        found.lane[0][l] += x;
+        found.lane[1][l] += std::fabs(x);
+        found.lane[2][l] += x * x;
+        const auto error = static_cast<double>(result[i] - source[i]);
+        if (std::isfinite(result[i])) found.lane[3][l] += error * error;
+    }
+}
+
+/// How many magnitudes lie below `limit`; 0 < limit <= infinity.
+HWY_INLINE std::uint64_t count_below(const float *source, std::size_t count, std::uint32_t limit) {
+    const Signed di;
+    auto counted = hn::Zero(di);
+    for (std::size_t i = 0; i < count; i += lanes) {
+        const auto below = hn::Lt(hn::BitCast(di, magnitude_of(hn::LoadU(Floats(), source + i))),
+                                  hn::Set(di, static_cast<std::int32_t>(limit)));
+        counted = hn::Sub(counted, hn::VecFromMask(di, below));
+    }
+    return static_cast<std::uint64_t>(hn::GetLane(hn::SumOfLanes(di, counted)));
+}
+
+/// The same, looking at the values only where the exponents leave it open.
+HWY_INLINE std::uint64_t count_below(const float *source, std::size_t count, std::uint32_t limit,
+                                     const std::uint32_t *bins) {
+    const std::uint32_t edge = limit >> 23;
+    if ((limit & 0x7FFFFFu) != 0 && bins[edge] != 0) return count_below(source, count, limit);
+    std::uint64_t below = 0;
+    for (std::uint32_t b = 0; b < edge; ++b) below += bins[b];
+    return below;
+}
+
+template <FormatId format, ArrayRounding rounding, bool finite>
+void scan_to(const BlockRequest &block, std::size_t count, const std::uint32_t *random, RoundingRequest request,
+             BlockScan &found) {
+    if (!block.destination || (format == FormatId::fp32 && !block.flush && block.destination == block.source))
+        return scan<format, rounding, finite, Destination::none>(block.source, count, random, request, nullptr, found);
+    if constexpr (finite && format != FormatId::fp32) {
+        if (block.stream)
+            return scan<format, rounding, finite, Destination::stream>(block.source, count, random, request,
+                                                                       block.destination, found);
+    }
+    scan<format, rounding, finite, Destination::memory>(block.source, count, random, request, block.destination, found);
+}
+
+template <FormatId format, ArrayRounding rounding>
+void round_whole_steps(const BlockRequest &block, std::size_t padded, const std::uint32_t *random,
+                       RangeStatistics *counts, BlockSums *sums) {
+    const RoundingRequest request{block.flush,
+                                  std::bit_cast<float>(format == FormatId::fp16 ? 0x38800000u : 0x00800000u)};
+    if (!counts) {
+        if constexpr (rounding == ArrayRounding::nearest_even && format != FormatId::fp32) {
+            if (block.stream)
+                return convert<format, rounding, Destination::stream>(block.source, padded, random, request,
+                                                                      block.destination);
+        }
+        return convert<format, rounding, Destination::memory>(block.source, padded, random, request, block.destination);
+    }
+    BlockScan found;
+    const RoundingLimits limits = rounding_limits(format, rounding, block.flush);
+    bool careful = true;
+    if constexpr (rounding == ArrayRounding::nearest_even) {
+        if (!block.flush) {
+            scan_to<format, rounding, true>(block, padded, random, request, found);
+            careful = found.largest >= limits.infinite;
+        }
+    }
+    if (careful) scan_to<format, rounding, false>(block, padded, random, request, found);
+    const auto amax = std::bit_cast<float>(found.largest);
+    if (sums_in_double(amax)) {
+        HWY_ALIGN float widened[statistics_block + scan_step];
+        HWY_ALIGN std::uint16_t stored[statistics_block + scan_step];
+        if constexpr (format == FormatId::fp32) {
+            convert<format, rounding, Destination::memory>(block.source, padded, random, request, widened);
+        } else {
+            convert<format, rounding, Destination::memory>(block.source, padded, random, request, stored);
+            for (std::size_t i = 0; i < padded; ++i) widened[i] = widen_scalar(stored[i], format);
+        }
+        sum_in_double(block.source, widened, padded, found);
+    }
+    *sums = {fold_lanes(found.lane[0]), fold_lanes(found.lane[1]), fold_lanes(found.lane[2]),
+             fold_lanes(found.lane[3])};
+
+    const std::uint32_t special = careful ? found.infinities + found.nans : 0;
+    counts->count += block.count;
+    if (careful) {
+        counts->infinities += found.infinities;
+        counts->nans += found.nans;
+    }
+    const std::uint64_t padding = padded - block.count;
+    if (found.largest == 0) { // nothing but zeros and specials
+        counts->zeros += block.count - special;
+        return;
+    }
+    const std::uint32_t smallest = found.smallest_less_one + 1;
+    const auto amin = std::bit_cast<float>(smallest);
+    counts->amax = std::max(counts->amax, amax);
+    counts->amin = counts->amin > 0 ? std::min(counts->amin, amin) : amin;
+
+    std::uint32_t bins[256] = {};
+    const unsigned low = std::max(1u, smallest >> 23), high = found.largest >> 23;
+    if (high > 0) count_exponents(found.exponents, padded, low, high, bins);
+    std::uint64_t counted = 0;
+    for (unsigned b = low; b <= high; ++b) counted += bins[b];
+    // Whatever has no exponent in that range is special, zero, or an fp32 subnormal.
+    const std::uint64_t tiny = padded - counted - special;
+    const std::uint64_t zeros = smallest < 0x00800000u ? count_below(block.source, padded, 1) : tiny;
+    bins[0] = static_cast<std::uint32_t>(tiny);
+    counts->zeros += zeros - padding;
+    counts->exponents[0] += tiny - zeros;
+    for (unsigned b = low; b <= high; ++b) counts->exponents[b] += bins[b];
+
+    if constexpr (rounding == ArrayRounding::stochastic) {
+        counts->underflows += found.zero_results;
+        counts->subnormals += found.subnormal_results;
+        counts->overflows += found.infinite_results;
+    } else {
+        const std::uint64_t below_zero =
+            limits.zero <= smallest ? zeros : count_below(block.source, padded, limits.zero, bins);
+        const std::uint64_t below_normal =
+            limits.normal <= smallest ? zeros : count_below(block.source, padded, limits.normal, bins);
+        counts->underflows += below_zero - zeros;
+        counts->subnormals += below_normal - below_zero;
+        if (found.largest >= limits.infinite)
+            counts->overflows += padded - special - count_below(block.source, padded, limits.infinite, bins);
+    }
+}
+
+template <FormatId format>
+void round_in(const BlockRequest &block, std::size_t padded, const std::uint32_t *random, RangeStatistics *counts,
+              BlockSums *sums) {
+    if constexpr (format != FormatId::fp32) {
+        if (block.rounding == ArrayRounding::stochastic)
+            return round_whole_steps<format, ArrayRounding::stochastic>(block, padded, random, counts, sums);
+        if (block.rounding == ArrayRounding::toward_zero)
+            return round_whole_steps<format, ArrayRounding::toward_zero>(block, padded, random, counts, sums);
+    }
+    round_whole_steps<format, ArrayRounding::nearest_even>(block, padded, random, counts, sums);
+}
+
+HWY_INLINE void round_block(const BlockRequest &request, RangeStatistics *counts, BlockSums *sums) {
+    BlockRequest block = request;
+    const std::size_t padded = (block.count + scan_step - 1) / scan_step * scan_step;
+    HWY_ALIGN float copy[statistics_block + scan_step];
+    HWY_ALIGN std::byte results[sizeof copy];
+    // A last block that ends within a step is padded with zeros; an array flushed in place would lose its source.
+    const bool partial = padded != block.count;
+    if (partial || (block.flush && block.destination == block.source)) {
+        std::memcpy(copy, block.source, block.count * sizeof(float));
+        std::fill(copy + block.count, copy + padded, 0.0F);
+        block.source = copy;
+    }
+    if (partial) {
+        block.stream = false;
+        if (block.destination) block.destination = results;
+    }
+    std::uint32_t words[statistics_block + 4 * lanes + 4];
+    const std::uint32_t *random = nullptr;
+    if (block.rounding == ArrayRounding::stochastic) {
+        const std::uint64_t skipped = block.first_element % 4;
+        random_words(block.random, block.first_element / 4, padded + skipped, words);
+        random = words + skipped;
+    }
+    switch (block.format) {
+    case FormatId::fp16: round_in<FormatId::fp16>(block, padded, random, counts, sums); break;
+    case FormatId::bf16: round_in<FormatId::bf16>(block, padded, random, counts, sums); break;
+    default: round_in<FormatId::fp32>(block, padded, random, counts, sums); break;
+    }
+    if (partial && request.destination) std::memcpy(request.destination, results, block.count * bytes_of(block.format));
+}
+
+#endif // HWY_TARGET != HWY_SCALAR
+
+} // namespace halfscope::number::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif
