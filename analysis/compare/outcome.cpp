@@ -76,6 +76,21 @@ double behind(std::span<const double> twin, double level, std::size_t window) {
     return 0;
 }
 
+/// Whether the recipe is above the twin batch by batch: mean of the last `window` differences beyond 3 of its standard
+/// errors.
+bool consistently_above(std::span<const double> recipe, std::span<const double> twin, std::size_t window) {
+    double sum = 0, squares = 0;
+    for (std::size_t i = twin.size() - window; i < twin.size(); ++i) {
+        const double d = recipe[i] - twin[i];
+        sum += d;
+        squares += d * d;
+    }
+    const auto n = static_cast<double>(window);
+    const double mean = sum / n;
+    const double variance = std::max(0.0, squares / n - mean * mean) * n / std::max(1.0, n - 1);
+    return mean > real_in_noises * std::sqrt(variance / n);
+}
+
 std::string describe(const Comparison &c) {
     const Outcome &o = c.outcome;
     const std::string both =
@@ -161,9 +176,11 @@ Comparison compare_outcome(const std::vector<trace::Step> &recipe, const std::ve
     c.excess = level > 0 ? difference / level : (difference > 0 ? std::numeric_limits<double>::infinity() : 0.0);
     const bool real = difference > real_in_noises * noise.value;
     const double own_progress = sound.initial - o.final;
-    // Above the start by half of what the twin gained (by half of the start where it gained nothing).
+    // Above the start beyond noise, and by half of what the twin gained (by half of the start where it gained nothing).
     const double rise = 0.5 * (sound.learns ? sound.progress : std::abs(sound.initial));
-    if (real && -own_progress > rise) {
+    c.paired_gap = lag == 0 && o.behind >= worse_behind && c.excess >= worse_excess && difference > 0 &&
+                   consistently_above(own, reference, std::max(window, n / 2));
+    if (real && -own_progress > rise && -own_progress > real_in_noises * sound.progress_noise) {
         c.standing = Standing::diverged;
         o.diverged = true;
     } else if (real && sound.learns && own_progress < stalled_progress * (sound.initial - fair_final)) {

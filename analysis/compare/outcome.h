@@ -39,6 +39,10 @@ struct Comparison {
     std::int64_t skipped = 0;
     std::int64_t first_not_finite = -1; ///< first step of the non-finite tail, when it diverged so
     double excess = 0;                  ///< real or not, relative as described above
+    /// The gap matters (as for `worse`) and is real batch by batch: the mean of the paired differences over the final
+    /// window is beyond 3 of its own standard errors. Pairing cancels the batches' noise, but not what two runs drift
+    /// apart by luck, so alone it is no verdict; together with updates that lose a measured share it is.
+    bool paired_gap = false;
 
     [[nodiscard]] bool bad() const { return standing >= Standing::much_worse; }
     [[nodiscard]] bool fine() const { return standing == Standing::equal; }

@@ -18,7 +18,7 @@ int lowest_fitting(const Exponents &exponents, const number::Format &format) {
     int high = highest_scale_log2;
     while (low < high) {
         const int middle = low + (high - low) / 2;
-        if (what_if(exponents, 0, format, middle).lost_norm_share <= allowed_lost_norm)
+        if (what_if(exponents, 0, format, middle).lost_squares_share <= allowed_lost_squares)
             high = middle;
         else
             low = middle + 1;
@@ -46,8 +46,8 @@ std::string describe(const ScaleWindows &windows) {
             named(w.high_layer));
     if (w.low > 0)
         return fmt::format("The gradients need a loss scale from {}: below it {} loses more than {} of its gradient's "
-                           "norm to underflow, above it {} overflows.",
-                           range, named(w.low_layer), percent(allowed_lost_norm), named(w.high_layer));
+                           "squared norm to underflow, above it {} overflows.",
+                           range, named(w.low_layer), percent(allowed_lost_squares), named(w.high_layer));
     return fmt::format("The gradients overflow even without loss scaling: they need a scale from {}, below 1, because "
                        "of {}.",
                        range, named(w.high_layer));

@@ -23,7 +23,7 @@ WhatIf what_if(const Exponents &exponents, double amax, const number::Format &fo
         const int binade = b - fp32_bias + k;
         if (binade < underflow_threshold_log2(format)) {
             result.underflows += n;
-            lost_squares += static_cast<double>(n) * std::ldexp(1.0, 2 * (binade + 1));
+            lost_squares += static_cast<double>(n) * std::ldexp(1.0, 2 * binade);
             continue;
         }
         kept_squares += static_cast<double>(n) * std::ldexp(1.0, 2 * binade);
@@ -33,7 +33,7 @@ WhatIf what_if(const Exponents &exponents, double amax, const number::Format &fo
     if (result.overflows == 0 && result.values > 0 && std::ldexp(amax, k) >= overflow_threshold(format))
         result.overflows = 1;
     const double all = lost_squares + kept_squares;
-    result.lost_norm_share = all > 0 ? std::sqrt(lost_squares / all) : 0;
+    result.lost_squares_share = all > 0 ? lost_squares / all : 0;
     return result;
 }
 

@@ -28,9 +28,9 @@ struct WhatIf {
     std::uint64_t underflows = 0; ///< would become zero
     std::uint64_t subnormals = 0; ///< would be stored as subnormals
     std::uint64_t overflows = 0;  ///< would pass the largest finite value
-    /// The L2 norm of what underflows over the L2 norm of everything, an upper bound: each lost value is taken at its
-    /// binade's upper end, each kept one at its lower end.
-    double lost_norm_share = 0;
+    /// The squared L2 norm of what underflows over that of everything. Each value counts with its binade's lower end
+    /// squared: what that is too small by is the same factor in both (7/3 for values spread evenly over a binade).
+    double lost_squares_share = 0;
 };
 
 /// `exponents` and `amax` (largest finite magnitude behind them) multiplied by 2^k and rounded to `format`.

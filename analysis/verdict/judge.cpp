@@ -147,6 +147,10 @@ Judgement weigh(const Weighing &w) {
                         "not show it yet.",
                         name_list(names), names.size() == 1 ? "is" : "are", percent(frozen.front()->late.retained))));
     }
+    if (w.updates_costly() && c.paired_gap)
+        return w.risky(w.blame(fmt::format(
+            "{}, and the loss is slightly but consistently above the twin's ({} against {}).",
+            continued(fidelity_in_words(e.fidelity)), figure(c.outcome.final), figure(c.outcome.reference_final))));
     if (w.growing()) return w.risky(w.blame("So far it trains like the fp32 twin."));
     return safe(w);
 }

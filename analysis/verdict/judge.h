@@ -6,7 +6,8 @@
 //    steps, a run cut short before half of its steps.
 // 3. Outcome bad (diverged, stalled, much worse): unsafe. Worse: risky; unsafe when the updates are broken as well.
 // 4. Outcome fine: safe, whatever the counters say. Risky when the updates are broken or a layer is frozen all the same
-//    (the loss of a short run need not show it), or when activations grow towards overflow.
+//    (the loss of a short run need not show it), when the updates lose a tenth or more and the loss is consistently
+//    above the twin's batch by batch, though within the noise of seeds, or when activations grow towards overflow.
 // 5. Where the loss cannot show anything because the updates are too small to move it in so few steps (fine-tuning,
 //    hazards N05 and U03), fidelity decides alone. A twin that takes large steps and learns nothing gives no verdict.
 #pragma once
