@@ -53,7 +53,8 @@ Json layers_of(const std::vector<analysis::LayerSummary> &layers) {
                         {"fidelity",
                          {{"cosine", number_or_null(layer.fidelity_cosine)},
                           {"norm_ratio", number_or_null(layer.fidelity_norm_ratio)},
-                          {"moved", number_or_null(layer.fidelity_moved)}}},
+                          {"moved", number_or_null(layer.fidelity_moved)},
+                          {"retained", number_or_null(layer.fidelity_retained)}}},
                         {"tensors", statistics_by_role(layer.tensors)}});
     return list;
 }
@@ -81,6 +82,8 @@ Json outcome_of(const analysis::Outcome &outcome) {
             {"diverged", outcome.diverged},
             {"stalled", outcome.stalled},
             {"parts_at", step_or_null(outcome.parts_at)},
+            {"progress", number_or_name(outcome.progress)},
+            {"behind", number_or_name(outcome.behind)},
             {"sentence", outcome.sentence}};
 }
 
@@ -104,7 +107,8 @@ Json fidelity_of(const std::vector<analysis::FidelityPoint> &points) {
         list.push_back({{"step", point.step},
                         {"cosine", number_or_name(point.cosine)},
                         {"norm_ratio", number_or_name(point.norm_ratio)},
-                        {"moved", number_or_name(point.moved)}});
+                        {"moved", number_or_name(point.moved)},
+                        {"retained", number_or_name(point.retained)}});
     return {{"points", std::move(list)}};
 }
 

@@ -96,6 +96,7 @@ Json common_statistics(const analysis::TensorSummary &tensor) {
             {"underflows%_of_nonzero", number_or_name(100 * tensor.underflow_share)},
             {"subnormals%_of_nonzero", number_or_name(100 * tensor.subnormal_share)},
             {"overflows%", number_or_name(100 * tensor.overflow_share)},
+            {"lost%", tensor.lost_share ? number_or_name(100 * *tensor.lost_share) : Json(nullptr)},
             {"amax", number_or_name(static_cast<double>(s.amax))},
             {"amin", number_or_name(static_cast<double>(s.amin))},
             {"mean", number_or_name(moments.mean)},

@@ -118,6 +118,7 @@ TensorSummary trace_tensor(const TensorPlan &plan, const Limits &limits, const S
     tensor.subnormal_share = static_cast<double>(total.subnormals) / non_zero;
     tensor.overflow_share = static_cast<double>(total.overflows) / count;
     tensor.dynamic_range = std::log2(static_cast<double>(total.amax) / static_cast<double>(total.amin));
+    if (tensor.backward && limits.name != "fp32") tensor.lost_share = std::min(1.0, 1.1 * tensor.underflow_share);
     tensor.mse = total.sum_squared_error / count;
     tensor.headroom_log2 = limits.inf_from - std::log2(static_cast<double>(total.amax));
     return tensor;
@@ -154,7 +155,7 @@ std::vector<LayerSummary> trace_layers(const RunPlan &plan, const SampleSize &si
             {layer.name + ".output.grad",
              "gradient",
              op + "_backward",
-             {gradient, 3.0, 0.45, 0, 200704},
+             {gradient - 2, 3.0, 0.45, 0, 200704},
              -4.5,
              true,
              plan.gradient_shift != 0,
@@ -176,6 +177,7 @@ std::vector<LayerSummary> trace_layers(const RunPlan &plan, const SampleSize &si
         }
         layer.fidelity_cosine = 1 - 1e-6 - plan.lost_updates * (1 - depth) * 0.9;
         layer.fidelity_norm_ratio = 1 - 0.001 - plan.lost_updates * (1 - depth);
+        layer.fidelity_retained = *layer.fidelity_cosine * *layer.fidelity_norm_ratio;
         layer.fidelity_moved = 1 - plan.lost_updates * (1.05 - 0.8 * depth);
         if (plan.activations.name == "fp16")
             layer.scale_window_log2 = {
@@ -216,7 +218,7 @@ RecipeAssessment recipe(const std::string &name, const SampleSize &size) {
     r.complete = true;
     r.steps = twin_steps(size);
     for (int step = 0; step < size.steps; step += std::max(1, size.steps / 12))
-        r.fidelity.push_back({step, 0.99997, 0.9992, 0.999});
+        r.fidelity.push_back({step, 0.99997, 0.9992, 0.999, 0.9991});
     r.evaluations = {{size.steps - 1, "accuracy", 0.874}};
     r.outcome.reference_final = 0.3284;
     r.outcome.final = 0.3286;
@@ -283,7 +285,7 @@ RecipeAssessment bf16_pure(const SampleSize &size) {
     r.layers = trace_layers({bf16, bf16, 0, -1, 0.35}, size, 3);
     for (auto &point : r.fidelity) {
         const double t = static_cast<double>(point.step) / size.steps;
-        point = {point.step, 0.96 - 0.25 * t, 0.93 - 0.3 * t, 0.82 - 0.45 * t};
+        point = {point.step, 0.96 - 0.25 * t, 0.93 - 0.3 * t, 0.82 - 0.45 * t, 0.89 - 0.5 * t};
     }
     r.verdict = Verdict::risky;
     r.headline = "Learns, but slower than fp32: 41 % of the weight updates round away.";
@@ -323,10 +325,13 @@ RecipeAssessment fp16_pure(const SampleSize &size) {
         const bool broken = point.step >= breaks_at;
         const double t = static_cast<double>(point.step) / size.steps;
         point = {point.step, broken ? not_a_number : 0.71 - 0.5 * t, broken ? not_a_number : 0.4 - 0.3 * t,
-                 0.31 - 0.3 * t};
+                 0.31 - 0.3 * t, broken ? not_a_number : 0.28 - 0.27 * t};
     }
     r.verdict = Verdict::unsafe;
-    r.headline = "Does not train: 62 % of the gradients of stem.conv are zero in fp16, and the loss becomes NaN.";
+    const double lost = r.layers[0].tensors[3].underflow_share;
+    r.headline = fmt::format(
+        "Does not train: {:.0f} % of the gradients of stem.conv are zero in fp16, and the loss becomes NaN.",
+        100 * lost);
     r.confidence = "high";
     r.outcome.final = not_a_number;
     r.outcome.difference = not_a_number;
@@ -338,10 +343,12 @@ RecipeAssessment fp16_pure(const SampleSize &size) {
         "No single loss scale fits: the layers near the input need at least 2^12, head.fc overflows from 2^11.";
     r.findings = {
         {"gradient-underflow", Severity::critical, "stem.conv", "stem.conv.output.grad", 3,
-         "62 % of the gradients that are non-zero in fp32 are zero in fp16; the median gradient is 2^-22, the smallest "
-         "fp16 number 2^-24.",
+         fmt::format(
+             "{:.0f} % of the gradients that are non-zero in fp32 are zero in fp16; the median gradient is 2^-24, "
+             "the smallest fp16 number.",
+             100 * lost),
          "Without a loss scale the gradients of the early layers lie below fp16's smallest number.",
-         "Use a loss scale of at least 2^12: --loss-scale dynamic, or the recipe fp16-amp.", 0.62},
+         "Use a loss scale of at least 2^12: --loss-scale dynamic, or the recipe fp16-amp.", lost},
         {"lost-weight-updates", Severity::critical, "stem.conv", "stem.conv.weight", 10,
          "79 % of the weights with a non-zero fp32 update do not move.",
          "Without fp32 master weights an update below half a unit in the last place rounds away.",

@@ -57,6 +57,7 @@ function drawMarks(plot: uPlot, lines: Line[], hidden: Set<string>, surface: str
     ctx.save();
     const ratio = devicePixelRatio || 1;
     ctx.font = `${11 * ratio}px system-ui, sans-serif`;
+    ctx.textAlign = 'left';
     let shown = 0;
     for (const line of lines) {
         if (hidden.has(line.name)) continue;
@@ -105,6 +106,7 @@ function drawLevels(plot: uPlot, levels: [number, string][], shade: Props['shade
         ctx.fillStyle = fill;
         ctx.fillRect(bbox.left, top, bbox.width, plot.valToPos(shade.low, 'y', true) - top);
     }
+    ctx.textAlign = 'left';
     ctx.strokeStyle = ctx.fillStyle = color;
     ctx.font = `${11 * ratio}px system-ui, sans-serif`;
     ctx.lineWidth = ratio;

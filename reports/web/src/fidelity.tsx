@@ -6,16 +6,19 @@ import type { Recipe } from './report';
 import { Tabs } from './tabs';
 import { usePalette } from './theme';
 
-type Measure = 'cosine' | 'norm_ratio' | 'moved';
+type Measure = 'retained' | 'cosine' | 'norm_ratio' | 'moved';
 const measures: { id: Measure; name: string; meaning: string }[] = [
+    { id: 'retained', name: 'Kept', meaning: 'share of the fp32 update that the recipe\u2019s contains' },
     { id: 'moved', name: 'Moved', meaning: 'share of the weights fp32 would move that did move' },
     { id: 'cosine', name: 'Direction', meaning: 'cosine between the two updates: 1 is the same direction' },
     { id: 'norm_ratio', name: 'Length', meaning: 'length of the update over that of fp32: 1 is the same' },
 ];
 
+const inPercent = (measure: Measure) => measure === 'moved' || measure === 'retained';
+
 export function FidelitySection({ recipes, chosen, onRecipe }: { recipes: Recipe[]; chosen: number; onRecipe: (index: number) => void }) {
     const palette = usePalette();
-    const [measure, setMeasure] = useState<Measure>('moved');
+    const [measure, setMeasure] = useState<Measure>('retained');
     const known = recipes.some((recipe) => recipe.fidelity.points.length > 0);
     const { steps, lines } = useMemo(() => {
         const all = [...new Set(recipes.flatMap((recipe) => recipe.fidelity.points.map((point) => point.step)))].sort((a, b) => a - b);
@@ -32,7 +35,7 @@ export function FidelitySection({ recipes, chosen, onRecipe }: { recipes: Recipe
     const layers = recipe.layers.filter((layer) => layer.fidelity[measure] !== null)
         .map((layer) => ({ name: layer.name, value: toNumber(layer.fidelity[measure]) }))
         .sort((a, b) => (Number.isNaN(a.value) ? -1 : a.value) - (Number.isNaN(b.value) ? -1 : b.value)).slice(0, 8);
-    const written = (value: number) => (measure === 'moved' ? percent(value) : figure(value, 4));
+    const written = (value: number) => (inPercent(measure) ? percent(value) : figure(value, 4));
     const range = (low: number, high: number): [number, number] => [Math.min(low, 0) - (low < 0 ? 0.05 : 0), Math.max(1.05, high * 1.05)];
     return (
         <section id="fidelity" aria-labelledby="fidelity-title">
@@ -44,7 +47,7 @@ export function FidelitySection({ recipes, chosen, onRecipe }: { recipes: Recipe
                 </div>
             </div>
             <Chart label="Update fidelity over the steps" steps={steps} lines={lines} height={220} range={range}
-                   axisValue={(value) => (measure === 'moved' ? `${Math.round(100 * value)} %` : figure(value, 3))} legendValue={written} />
+                   axisValue={(value) => (inPercent(measure) ? `${Math.round(100 * value)} %` : figure(value, 3))} legendValue={written} />
             {recipes.some((one) => one.layers.some((layer) => layer.fidelity[measure] !== null)) && <>
                 <h3>Layers that lose most</h3>
                 <Tabs label="Recipe" names={recipes.map((one) => one.name)} chosen={chosen} onChoose={onRecipe} />

@@ -1,5 +1,5 @@
 // Causes and remedies, the gravest recipe first; safe recipes' remarks folded away.
-import { plural, sentenceCase, words } from './numbers';
+import { plural, sentenceCase, typeset, words } from './numbers';
 import type { Finding, Recipe } from './report';
 import { Mark, gravity } from './verdicts';
 
@@ -14,9 +14,9 @@ function FindingCard({ finding, onShow }: { finding: Finding; onShow?: (() => vo
                 <span class="quiet">{severityWord[finding.severity]}{finding.first_step !== null ? `, from step ${finding.first_step}` : ''}</span>
             </h4>
             <dl>
-                <div><dt>Evidence</dt><dd>{finding.evidence}</dd></div>
-                <div><dt>Cause</dt><dd>{finding.cause}</dd></div>
-                <div class="remedy"><dt>Remedy</dt><dd>{finding.remedy}</dd></div>
+                <div><dt>Evidence</dt><dd>{typeset(finding.evidence)}</dd></div>
+                <div><dt>Cause</dt><dd>{typeset(finding.cause)}</dd></div>
+                <div class="remedy"><dt>Remedy</dt><dd>{typeset(finding.remedy)}</dd></div>
             </dl>
             {onShow && <button type="button" class="link" onClick={onShow}>Show {finding.tensor ? 'the tensor' : 'the layer'}</button>}
         </li>
@@ -42,7 +42,7 @@ export function Findings({ recipes, onShow }: { recipes: Recipe[]; onShow: (reci
                 return (
                     <article class="recipe-findings">
                         <h3><Mark verdict={recipe.verdict} />{recipe.name}</h3>
-                        <p class="quiet outcome">{recipe.outcome.sentence} {recipe.confidence && <>Confidence: {recipe.confidence.replace(/\.$/, '')}.</>}</p>
+                        <p class="quiet outcome">{typeset(recipe.outcome.sentence)} {recipe.confidence && <>Confidence: {recipe.confidence.replace(/\.$/, '')}.</>}</p>
                         {gravity[recipe.verdict] === 0
                             ? <details><summary>{plural(recipe.findings.length, 'remark')}</summary>{cards}</details>
                             : cards}

@@ -58,8 +58,8 @@ function picture(values: Float32Array[], columns: number, palette: Palette): HTM
 function draw(canvas: HTMLCanvasElement, source: HTMLCanvasElement, rows: number, columns: number, rowHeight: number,
               palette: Palette, marked: { y: number; x: number } | null) {
     const ratio = devicePixelRatio || 1;
-    const [width, height] = [canvas.clientWidth, rows * rowHeight];
-    canvas.width = Math.round(width * ratio);
+    const [across, height] = [canvas.clientWidth, rows * rowHeight];
+    canvas.width = Math.round(across * ratio);
     canvas.height = Math.round(height * ratio);
     const context = canvas.getContext('2d')!;
     context.imageSmoothingEnabled = false;
@@ -67,13 +67,16 @@ function draw(canvas: HTMLCanvasElement, source: HTMLCanvasElement, rows: number
     context.scale(ratio, ratio);
     if (rowHeight >= 8) {
         context.fillStyle = palette.surface;
-        for (let y = 1; y < rows; ++y) context.fillRect(0, y * rowHeight - 0.5, width, 1);
+        for (let y = 1; y < rows; ++y) context.fillRect(0, y * rowHeight - 0.5, across, 1);
     }
     if (marked) {
-        const cell = width / columns;
-        context.strokeStyle = palette.text;
-        context.lineWidth = 2;
-        context.strokeRect(marked.x * cell - 1, marked.y * rowHeight - 1, Math.max(cell, 3) + 2, rowHeight + 2);
+        const cell = across / columns;
+        // Dark within light, so that it shows on every colour.
+        for (const [color, width] of [['#ffffff', 5], ['#000000', 2]] as const) {
+            context.strokeStyle = color;
+            context.lineWidth = width;
+            context.strokeRect(marked.x * cell - 1, marked.y * rowHeight, Math.max(cell, 3) + 2, rowHeight);
+        }
     }
 }
 

@@ -44,6 +44,7 @@ export interface Statistics {
     'underflows%_of_nonzero': Num;
     'subnormals%_of_nonzero': Num;
     'overflows%': Num;
+    'lost%': Num | null;
     amax: Num;
     amin: Num;
     mean: Num;
@@ -64,7 +65,7 @@ export interface Layer {
     policy: string;
     has_gradients: boolean;
     scale_window_log2: [number, number] | null;
-    fidelity: { cosine: Num | null; norm_ratio: Num | null; moved: Num | null };
+    fidelity: { cosine: Num | null; norm_ratio: Num | null; moved: Num | null; retained: Num | null };
     tensors: Record<string, Statistics>;
 }
 
@@ -106,6 +107,8 @@ export interface Outcome {
     diverged: boolean;
     stalled: boolean;
     parts_at: number | null;
+    progress: Num;
+    behind: Num;
     sentence: string;
 }
 
@@ -128,7 +131,7 @@ export interface Recipe {
         trajectory: Num[];
         skipped_at: number[];
     };
-    fidelity: { points: { step: number; cosine: Num; norm_ratio: Num; moved: Num }[] };
+    fidelity: { points: { step: number; cosine: Num; norm_ratio: Num; moved: Num; retained: Num }[] };
     evaluations: Evaluation[];
     events: Event[];
     layers: Layer[];

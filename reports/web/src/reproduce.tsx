@@ -3,17 +3,17 @@ import { useState } from 'preact/hooks';
 import { figure, sentenceCase, toNumber, words } from './numbers';
 import type { Recipe, Report } from './report';
 
-function Facts({ title, facts }: { title: string; facts: Record<string, string> }) {
+function Facts({ title, facts, named = words }: { title: string; facts: Record<string, string>; named?: (key: string) => string }) {
     const entries = Object.entries(facts);
     if (entries.length === 0) return null;
-    return <div><h3>{title}</h3><dl class="facts-list">{entries.map(([name, value]) => <div><dt>{words(name)}</dt><dd>{value}</dd></div>)}</dl></div>;
+    return <div><h3>{title}</h3><dl class="facts-list">{entries.map(([name, value]) => <div><dt>{named(name)}</dt><dd>{value}</dd></div>)}</dl></div>;
 }
 
 /** The first inf or NaN of each recipe, in words. */
 const eventLine = (recipe: Recipe) => recipe.events.map((event) => (
     <li><b>{recipe.name}</b>, step {event.step}: {words(event.kind)}{event.layer && <> in <code>{event.layer}</code></>}
         {event.operation && <>, {words(event.operation)}</>}
-        {Number.isFinite(toNumber(event.input_amax)) && toNumber(event.input_amax) > 0 && <>, largest operand {figure(toNumber(event.input_amax))} (limit {figure(toNumber(event.limit))})</>}
+        {Number.isFinite(toNumber(event.input_amax)) && toNumber(event.input_amax) > 0 && <>, largest operand {figure(toNumber(event.input_amax))} (limit {figure(toNumber(event.limit), 5)})</>}
         {event.detail && <> <span class="quiet">{event.detail}</span></>}</li>
 ));
 
@@ -40,7 +40,7 @@ export function ReproduceSection({ report }: { report: Report }) {
             <div class="columns">
                 <Facts title="Settings" facts={report.settings} />
                 <Facts title="Environment" facts={{ halfscope: report.halfscope_version, ...report.environment }} />
-                <Facts title="Recipes" facts={recipes} />
+                <Facts title="Recipes" facts={recipes} named={(name) => name} />
             </div>
         </section>
     );

@@ -1,7 +1,7 @@
 // The loss scale over the steps, and the scales that each layer's gradients would fit.
 import { useMemo } from 'preact/hooks';
 import { Chart, type Line, styleOf } from './chart';
-import { plural, powerOfTwo, toNumber } from './numbers';
+import { plural, powerOfTwo, toNumber, typeset } from './numbers';
 import type { Recipe } from './report';
 import { Tabs } from './tabs';
 import { usePalette } from './theme';
@@ -65,7 +65,7 @@ function Windows({ recipe }: { recipe: Recipe }) {
                             <span class="track">
                                 {layer.scale_window_log2
                                     ? <b style={span(...layer.scale_window_log2)}><span class="visually-hidden">{powerOfTwo(layer.scale_window_log2[0])} to {powerOfTwo(layer.scale_window_log2[1])}</span></b>
-                                    : <em style={{ left: '4px' }}>{row % every === 0 ? 'no scale fits' : ''}</em>}
+                                    : <em>{row % every === 0 ? 'no scale fits' : ''}</em>}
                             </span>
                         </li>
                     ))}
@@ -97,7 +97,7 @@ export function ScaleSection({ recipes, chosen, onRecipe }: { recipes: Recipe[];
             {recipe && <>
                 <h3>Which scales would fit</h3>
                 <Tabs label="Recipe" names={indices.map((index) => recipes[index]!.name)} chosen={at} onChoose={(index) => onRecipe(indices[index]!)} />
-                <p class="lead">{recipe.loss_scale.window_sentence}</p>
+                <p class="lead">{typeset(recipe.loss_scale.window_sentence)}</p>
                 <Windows recipe={recipe} />
             </>}
         </section>

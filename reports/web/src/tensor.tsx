@@ -14,8 +14,10 @@ function Figures({ statistics }: { statistics: Statistics }) {
     const share = (value: Num) => percent(toNumber(value) / 100);
     const rows: [string, string, string][] = [
         ['underflows', share(statistics['underflows%_of_nonzero']), `of the non-zero values; ${share(statistics['underflows%'])} of all`],
+        ...(statistics['lost%'] != null ? [['lost', share(statistics['lost%']), 'zero here, non-zero in the fp32 twin'] as [string, string, string]] : []),
         ['subnormals', share(statistics['subnormals%_of_nonzero']), 'of the non-zero values'],
-        ['overflows', share(statistics['overflows%']), `of all values; already inf ${integer(statistics.num_inf)}, NaN ${integer(statistics.num_nan)}`],
+        ['overflows', share(statistics['overflows%']), 'of all values'],
+        ['inf, NaN', `${integer(statistics.num_inf)}, ${integer(statistics.num_nan)}`, 'values that arrived so'],
         ['amax', exponentText(statistics.amax), 'largest finite magnitude'],
         ['amin', exponentText(statistics.amin), 'smallest non-zero magnitude'],
         ['dynamic range', figure(toNumber(statistics.dynamic_range), 3), 'powers of two between them'],

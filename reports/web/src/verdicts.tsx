@@ -1,5 +1,5 @@
 // The answer: one sentence for the whole report, then one row per recipe.
-import { figure, integer, percent, plural, powerOfTwo, toNumber } from './numbers';
+import { figure, integer, percent, plural, powerOfTwo, toNumber, typeset } from './numbers';
 import type { Num, Recipe, Reference, Report, Verdict } from './report';
 import { styleOf } from './chart';
 import { usePalette } from './theme';
@@ -18,10 +18,12 @@ export function Mark({ verdict }: { verdict: Verdict }) {
     return <svg class={`mark ${verdict}`} viewBox="0 0 24 24" width="24" height="24" aria-hidden="true">{shapes[verdict]}</svg>;
 }
 
+/** Names do not break at their hyphens. */
+const unbroken = (name: string) => name.replace(/-/g, '\u2011');
 const listed = (names: string[]) => (names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names[names.length - 1]}`);
 
 export function answer(report: Report): string {
-    const named = (verdict: Verdict) => report.recipes.filter((one) => one.verdict === verdict).map((one) => one.name);
+    const named = (verdict: Verdict) => report.recipes.filter((one) => one.verdict === verdict).map((one) => unbroken(one.name));
     if (report.recipes.length === 0)
         return report.reference.sound ? 'The fp32 twin was trained alone.' : 'The fp32 twin itself does not train.';
     if (!report.reference.sound) return 'No verdict on precision: the fp32 twin itself does not train.';
@@ -93,7 +95,7 @@ export function Verdicts({ report }: { report: Report }) {
                         <Mark verdict={recipe.verdict} />
                         <div class="what">
                             <h2>{recipe.name} <span class={`word ${recipe.verdict}`}>{recipe.verdict === 'no-verdict' ? 'no verdict' : recipe.verdict}</span></h2>
-                            <p class="headline">{recipe.headline}</p>
+                            <p class="headline">{typeset(recipe.headline)}</p>
                             <p class="facts">{facts(recipe).map((fact) => <span>{fact}</span>)}</p>
                         </div>
                         <Spark recipe={recipe} reference={report.reference} {...styleOf(palette.series, index)} />

@@ -1,0 +1,71 @@
+"""Holds report.json to reports/document/report.schema.json:  check_schema.py SCHEMA WRITE_SAMPLE_REPORT
+
+Exit code 77 (a visible skip) when python3-jsonschema is not installed. That the schema is not empty words is checked
+by damaging a good document in many ways, each of which it must refuse."""
+import copy
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+try:
+    import jsonschema
+except ImportError:
+    print("skipped: install python3-jsonschema")
+    sys.exit(77)
+
+
+def load(path):
+    def refuse(name):
+        raise ValueError(f"{path.name} is not JSON: it holds {name}")
+
+    return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+
+
+def damages():
+    """Names and functions that each break one rule of a good document."""
+    recipe = lambda d: d["recipes"][-1]
+    tensor = lambda d: recipe(d)["layers"][0]["tensors"]["activation"]
+    pooled = lambda d: recipe(d)["layers"][0]["tensors"]["weight"]
+    return {
+        "no schema name": lambda d: d.pop("schema"),
+        "another schema version": lambda d: d.update(schema="halfscope.report/2"),
+        "an unknown field": lambda d: d.update(surprise=1),
+        "no reference": lambda d: d.pop("reference"),
+        "an unknown verdict": lambda d: recipe(d).update(verdict="fine"),
+        "a loss in words": lambda d: recipe(d)["loss"].__setitem__(0, "large"),
+        "a finding without remedy": lambda d: recipe(d)["findings"][0].pop("remedy"),
+        "a severity unknown": lambda d: recipe(d)["findings"][0].update(severity="bad"),
+        "a negative step": lambda d: recipe(d)["findings"][0].update(first_step=-1),
+        "a window of one": lambda d: recipe(d)["loss_scale"].update(window_log2=[3]),
+        "a percentage above 100": lambda d: tensor(d).update({"underflows%": 101}),
+        "a count below 0": lambda d: tensor(d).update(underflows=-1),
+        "a tensor without name": lambda d: tensor(d).pop("name"),
+        "a statistic missing": lambda d: tensor(d).pop("amax"),
+        "a statistic unknown": lambda d: tensor(d).update(median=1),
+        "members of members": lambda d: pooled(d)["members"][0].update(members=[]),
+        "no histogram": lambda d: tensor(d).pop("exponents"),
+        "fidelity as a list": lambda d: recipe(d).update(fidelity=[]),
+    }
+
+
+def main(schema_file, program):
+    schema = load(pathlib.Path(schema_file))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([program, folder, "3", "24"], check=True)
+        document = load(pathlib.Path(folder) / "report.json")
+    faults = [f"{'/'.join(map(str, e.absolute_path))}: {e.message}" for e in validator.iter_errors(document)]
+    assert {"inf", "nan"} <= set(map(str, document["recipes"][-1]["loss"])), "the sample lacks values that are not finite"
+    for name, damage in damages().items():
+        damaged = copy.deepcopy(document)
+        damage(damaged)
+        if validator.is_valid(damaged):
+            faults.append(f"the schema lets through: {name}")
+    print("\n".join(faults) or "report.json fits its schema, and the schema refuses every damaged one")
+    return 1 if faults else 0
+
+
+sys.exit(main(*sys.argv[1:]))
