@@ -18,6 +18,10 @@ template <typename C> [[nodiscard]] ArrayKernel<C> array_kernel(OpKind kind, dou
 template <> ArrayKernel<float> array_kernel<float>(OpKind kind, double alpha);
 template <> ArrayKernel<double> array_kernel<double>(OpKind kind, double alpha);
 
+/// The float kernels of the best SIMD level at hand: array_kernel<float> uses them, and they give the same bits as the
+/// plain loops of scalar_kernels.h. Null for modulo, which has only a plain loop.
+[[nodiscard]] ArrayKernel<float> simd_kernel(OpKind kind, double alpha);
+
 /// How many operands an elementwise operation takes; 0 when `kind` is not elementwise (and for fill).
 [[nodiscard]] int operand_count(OpKind kind);
 

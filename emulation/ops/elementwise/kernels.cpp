@@ -16,7 +16,7 @@ template <typename C> void modulo(const C *const *operands, C *out, std::size_t 
 } // namespace
 
 template <> ArrayKernel<float> array_kernel<float>(OpKind kind, double alpha) {
-    return kind == OpKind::modulo ? modulo<float> : scalar::Kernels<float>::choose_kernel(kind, alpha);
+    return kind == OpKind::modulo ? modulo<float> : simd_kernel(kind, alpha);
 }
 
 template <> ArrayKernel<double> array_kernel<double>(OpKind kind, double alpha) {

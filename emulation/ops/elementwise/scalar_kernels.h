@@ -40,7 +40,6 @@ template <typename C> struct Kernels {
         }
     };
 
-    // Static members through `inline` in the included text: a plain member function of this struct.
 #define HALFSCOPE_KERNEL_MEMBER static
 #include "emulation/ops/elementwise/kernel_choice.inl"
 #undef HALFSCOPE_KERNEL_MEMBER
