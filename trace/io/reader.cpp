@@ -53,12 +53,12 @@ std::vector<TensorInfo> read_tensors(Database &database, RunId run) {
 
 std::vector<Step> read_steps(Database &database, RunId run) {
     Statement row(database, "SELECT step, loss, loss_scale, loss_scale_after, skipped, gradient_norm, learning_rate, "
-                            "seconds FROM steps WHERE run = ? ORDER BY step");
+                            "seconds, loss_in_fp32 FROM steps WHERE run = ? ORDER BY step");
     row << run;
     std::vector<Step> steps;
     while (row.next())
         steps.push_back({row.integer(0), row.real(1), row.real(2), row.real(3), row.boolean(4), row.real(5),
-                         row.real(6), row.real(7)});
+                         row.real(6), row.real(7), row.real(8)});
     return steps;
 }
 

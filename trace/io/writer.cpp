@@ -55,7 +55,7 @@ struct Writer::Implementation {
         Transaction transaction(database);
         database.execute(schema_sql);
         transaction.commit();
-        insert_step.emplace(database, "INSERT INTO steps VALUES (?,?,?,?,?,?,?,?,?)");
+        insert_step.emplace(database, "INSERT INTO steps VALUES (?,?,?,?,?,?,?,?,?,?)");
         insert_tensor_step.emplace(database, "INSERT INTO tensor_steps VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
         insert_fidelity.emplace(database, "INSERT INTO fidelity VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
         insert_event.emplace(database, "INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?,?,?,?)");
@@ -161,7 +161,7 @@ void Writer::step(RunId run, const Step &step, std::span<const TensorStep> tenso
     for (std::size_t i = 0; i < fidelity.size(); ++i) to.put(run, static_cast<std::int64_t>(i), fidelity[i]);
     for (std::size_t i = 0; i < events.size(); ++i) to.put(run, static_cast<std::int64_t>(i), events[i]);
     *to.insert_step << run << step.step << step.loss << step.loss_scale << step.loss_scale_after << step.skipped
-                    << step.gradient_norm << step.learning_rate << step.seconds;
+                    << step.gradient_norm << step.learning_rate << step.seconds << step.loss_in_fp32;
     to.insert_step->run();
     transaction.commit();
 }

@@ -55,8 +55,8 @@ struct Run {
 /// One traced tensor of a run.
 struct TensorInfo {
     TensorId id = 0;
-    /// Unique in the run. Optimizer state is named after its weight as PyTorch names it: "<weight>.momentum_buffer",
-    /// "<weight>.exp_avg", "<weight>.exp_avg_sq".
+    /// Unique in the run. Optimizer state is named after its weight: "<weight>.momentum", "<weight>.m", "<weight>.v",
+    /// "<weight>.compensation" (a recorder may use PyTorch's ".momentum_buffer", ".exp_avg", ".exp_avg_sq").
     std::string name;
     std::string layer; ///< the user's layer name
     std::string role;  ///< "activation", "weight", "gradient", "weight_gradient", "optimizer_state", "loss", "update"
@@ -79,6 +79,10 @@ struct Step {
     double gradient_norm = 0;    ///< L2 norm of the unscaled gradients before clipping; nan when not computed
     double learning_rate = 0;
     double seconds = 0; ///< wall time of the step
+    /// The loss of the same batch and of the weights that hold the state (the masters where there are masters),
+    /// computed in fp32; nan where it was not (it is a by-product of sampling the update fidelity). Free of what the
+    /// recipe's own forward pass rounds, it shows what the weights are worth.
+    double loss_in_fp32 = std::numeric_limits<double>::quiet_NaN();
 };
 
 /// Statistics of one tensor in one traced step.

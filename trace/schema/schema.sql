@@ -83,6 +83,7 @@ CREATE TABLE steps (
     gradient_norm,                     -- L2, unscaled, before clipping
     learning_rate,
     seconds,
+    loss_in_fp32,                      -- of the same batch and weights, computed in fp32; NULL where it was not
     PRIMARY KEY (run, step)
 ) WITHOUT ROWID;
 

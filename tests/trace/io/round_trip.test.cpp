@@ -115,8 +115,8 @@ TEST_CASE("steps, fidelity, events and statistics keep every bit, with inf, nan 
         trace::Fidelity second = first;
         second.layer = "fc2";
         const trace::Event event{n, "first_inf", 4, "fc1", "matmul", i % 2 == 1, at(0), at(1), i % 3 == 1, "a * b"};
-        writer.step(run, {n, at(0), at(1), at(2), i % 2 == 0, at(3), at(4), at(5)}, records, std::vector{first, second},
-                    std::vector{event, event});
+        writer.step(run, {n, at(0), at(1), at(2), i % 2 == 0, at(3), at(4), at(5), at(6)}, records,
+                    std::vector{first, second}, std::vector{event, event});
     }
 
     const trace::Reader reader(scratch.path);
@@ -136,6 +136,7 @@ TEST_CASE("steps, fidelity, events and statistics keep every bit, with inf, nan 
         CHECK(same(s.gradient_norm, at(3)));
         CHECK(same(s.learning_rate, at(4)));
         CHECK(same(s.seconds, at(5)));
+        CHECK(same(s.loss_in_fp32, at(6)));
         for (std::size_t k = 0; k < 2; ++k) {
             const trace::Fidelity &f = stored.fidelity[2 * i + k];
             CHECK(f.step == n);
