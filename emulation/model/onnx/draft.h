@@ -5,6 +5,7 @@
 #include "emulation/model/graph.h"
 #include "emulation/model/onnx/file_model.h"
 
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -41,7 +42,8 @@ struct DraftNode {
     Origin origin;
     std::optional<ops::DType> output_dtype; ///< of a cast
     std::optional<ops::Shape> output_shape; ///< where operands do not decide it
-    bool removed = false;                   ///< replaced by a pattern
+    bool constant_first = false;            ///< scale, shift: the number was the first operand in the file
+    bool removed = false;                   ///< no output depends on it any more
 };
 
 /// What emit() cannot infer.
@@ -53,7 +55,7 @@ struct Emission {
 
 class Draft {
   public:
-    std::vector<DraftValue> values;
+    std::deque<DraftValue> values; ///< references stay valid while it grows
     std::vector<DraftNode> nodes;
     std::vector<ValueId> inputs;
     std::vector<std::pair<std::string, ValueId>> outputs; ///< the file's names

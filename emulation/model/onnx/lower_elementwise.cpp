@@ -25,10 +25,16 @@ std::optional<double> number_for(const NodeContext &node, std::size_t index, std
     return node.draft.scalar(scalar);
 }
 
+/// Operand `at` is the number c. Its place is kept: it tells a library function from one written by hand.
+void bind_with_number(NodeContext &node, OpKind kind, double c, std::size_t at) {
+    node.bind(0, node.emit(with_scalar(kind, c), {node.in(1 - at)}));
+    node.draft.nodes.back().constant_first = at == 0;
+}
+
 void add(NodeContext &node) {
     for (std::size_t scalar : {1u, 0u})
         if (const auto c = number_for(node, scalar, 1 - scalar))
-            return node.bind(0, node.emit(with_scalar(OpKind::shift, *c), {node.in(1 - scalar)}));
+            return bind_with_number(node, OpKind::shift, *c, scalar);
     node.bind(0, node.emit(plain(OpKind::add), {node.in(0), node.in(1)}));
 }
 
@@ -41,7 +47,7 @@ void subtract(NodeContext &node) {
 void multiply(NodeContext &node) {
     for (std::size_t scalar : {1u, 0u})
         if (const auto c = number_for(node, scalar, 1 - scalar))
-            return node.bind(0, node.emit(with_scalar(OpKind::scale, *c), {node.in(1 - scalar)}));
+            return bind_with_number(node, OpKind::scale, *c, scalar);
     node.bind(0, node.emit(plain(OpKind::multiply), {node.in(0), node.in(1)}));
 }
 
