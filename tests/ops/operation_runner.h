@@ -145,4 +145,9 @@ inline double tree_depth(std::int64_t n) {
 /// Relative error, to first order with a margin of 1 %, of a value that went through `steps` roundings in C.
 inline double steps_error(double steps, DType compute = DType::fp32) { return 1.01 * steps * unit_roundoff(compute); }
 
+/// The larger of the two; a NaN is the worst of all, and stays.
+inline void keep_worst(double &worst, double found) {
+    if (!(found <= worst) && !std::isnan(worst)) worst = found;
+}
+
 } // namespace halfscope::test
