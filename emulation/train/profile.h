@@ -18,32 +18,32 @@ namespace halfscope::train {
 
 /// What the user asked for. An empty optional is a choice left to HalfScope: choose_settings makes it, with a note.
 struct ProfileSettings {
-    std::vector<std::string> recipes;      ///< names; "fp32" alone runs the twin alone
-    std::vector<Recipe> own_recipes;       ///< from --config
+    std::vector<std::string> recipes; ///< names; "fp32" alone runs the twin alone
+    std::vector<Recipe> own_recipes;  ///< from --config
     std::optional<std::int64_t> steps;
-    std::optional<std::string> optimizer;  ///< "sgd", "adam", "adamw"
+    std::optional<std::string> optimizer; ///< "sgd", "adam", "adamw"
     std::optional<double> learning_rate, momentum, beta1, beta2, epsilon, weight_decay;
     std::optional<double> clip_norm;       ///< largest L2 norm of the gradients
     bool clip_before_unscale = false;      ///< the mistake, on request
     std::optional<std::string> loss_scale; ///< overrides every recipe's own rule
     std::optional<ops::Accumulation> accumulation;
-    std::optional<std::int64_t> warmup_steps; ///< linear learning-rate warm-up
-    bool cosine = false;                   ///< decay to zero over the run
-    std::int64_t micro_batches = 1;        ///< gradients of so many batches are added up before a step
+    std::optional<std::int64_t> warmup_steps;   ///< linear learning-rate warm-up
+    bool cosine = false;                        ///< decay to zero over the run
+    std::int64_t micro_batches = 1;             ///< gradients of so many batches are added up before a step
     bool accumulate_in_gradient_format = false; ///< in the recipe's gradient format instead of fp32
     std::uint64_t seed = 0;
     int threads = 0;
-    bool shuffled = true;                  ///< else file order
-    std::vector<std::string> freeze;       ///< regexes of weight names
-    std::int64_t trace_every = 1;          ///< statistics of every tensor each so many steps
-    int siblings = 1;                      ///< fp32 runs with other seeds, for the spread
+    bool shuffled = true;            ///< else file order
+    std::vector<std::string> freeze; ///< regexes of weight names
+    std::int64_t trace_every = 1;    ///< statistics of every tensor each so many steps
+    int siblings = 1;                ///< fp32 runs with other seeds, for the spread
 };
 
 /// Where a profile stands, for a progress bar.
 struct Progress {
-    std::string run;        ///< "fp32", "fp32 (seed 1)", "fp16-amp"
+    std::string run; ///< "fp32", "fp32 (seed 1)", "fp16-amp"
     int index = 1, runs = 1;
-    std::int64_t step = 0;  ///< finished steps; 0 when the run begins
+    std::int64_t step = 0; ///< finished steps; 0 when the run begins
     std::int64_t steps = 0;
     double loss = 0;
 };
