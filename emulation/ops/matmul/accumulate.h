@@ -1,24 +1,21 @@
-// One step of an accumulation chain, by its name: the scalar definition that the fast kernels reproduce.
+// Which accumulations the product engine has. A new one needs a step (or a block of steps) in register_tile-inl.h, a
+// case where gemm.cpp and indirect_product.cpp choose the step, and its name here.
 #pragma once
 
 #include "emulation/ops/kernel_call.h"
 
-#include <cmath>
+#include <string>
+#include <type_traits>
 
 namespace halfscope::ops {
 
-/// Rejects accumulations that have no implementation.
-inline void require_available(const KernelCall &call, Accumulation model) {
-    if (model > Accumulation::bf16_fma_chain)
-        call.reject("accumulation '" + std::string(name_of(model)) + "' is not available yet");
-}
-
-template <typename C> C accumulate(Accumulation model, C a, C b, C sum) {
-    const C exact = std::fma(a, b, sum);
-    if (model == Accumulation::fma_chain) return exact;
-    const number::FormatId format =
-        model == Accumulation::fp16_fma_chain ? number::FormatId::fp16 : number::FormatId::bf16;
-    return static_cast<C>(number::widen_16bit(number::round_to_16bit(static_cast<float>(exact), format), format));
+/// Rejects accumulations that have no implementation for chains in C.
+template <typename C> void require_available(const KernelCall &call, Accumulation model) {
+    const bool rounded = model == Accumulation::fp16_fma_chain || model == Accumulation::bf16_fma_chain;
+    if (model == Accumulation::fma_chain || (rounded && std::is_same_v<C, float>)) return;
+    const std::string name = "accumulation '" + std::string(name_of(model)) + "'";
+    if (rounded) call.reject(name + " has no meaning for fp64 operands; use fma-chain");
+    call.reject(name + " is not available yet");
 }
 
 } // namespace halfscope::ops

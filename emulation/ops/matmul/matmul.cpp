@@ -162,7 +162,7 @@ template <typename C> void multiply_batches(const KernelCall &call, const Proble
 template <typename C> void run(const KernelCall &call) {
     const auto &attributes = call.operation.get<Matmul>();
     Problem p = problem_of(call);
-    require_available(call, attributes.accumulation);
+    require_available<C>(call, attributes.accumulation);
     fold_batches(call, p);
     const TensorView &y = call.outputs[0];
     const std::int64_t total = p.batches * p.m * p.n;

@@ -1,0 +1,266 @@
+// Bits of the three convolutions against the definitions of operation.h written as plain loops, at every SIMD level and
+// thread count.
+#include "emulation/ops/kernels.h"
+#include "tests/ops/matmul/products.h"
+
+#include <doctest/doctest.h>
+
+#include <array>
+
+namespace halfscope::ops {
+namespace {
+
+using namespace products;
+
+/// One window; spatial sizes are given in two dimensions, and the first is dropped when `one_dimensional`.
+struct Window {
+    std::int64_t samples, in_channels, out_channels, groups;
+    std::array<std::int64_t, 2> in, kernel, stride{1, 1}, dilation{1, 1}, before{0, 0}, after{0, 0};
+    bool one_dimensional = false;
+    Accumulation accumulation = Accumulation::fma_chain;
+
+    [[nodiscard]] std::int64_t out(std::size_t axis) const {
+        return (in[axis] + before[axis] + after[axis] - dilation[axis] * (kernel[axis] - 1) - 1) / stride[axis] + 1;
+    }
+    [[nodiscard]] Shape shape(std::int64_t a, std::int64_t b, std::int64_t y, std::int64_t x) const {
+        return one_dimensional ? Shape{a, b, x} : Shape{a, b, y, x};
+    }
+    [[nodiscard]] Shape x_shape() const { return shape(samples, in_channels, in[0], in[1]); }
+    [[nodiscard]] Shape w_shape() const { return shape(out_channels, in_channels / groups, kernel[0], kernel[1]); }
+    [[nodiscard]] Shape y_shape() const { return shape(samples, out_channels, out(0), out(1)); }
+    [[nodiscard]] Convolution attributes() const {
+        const auto list = [&](const std::array<std::int64_t, 2> &values) {
+            return one_dimensional ? std::vector{values[1]} : std::vector{values[0], values[1]};
+        };
+        return {list(stride), list(dilation), list(before), list(after), groups, accumulation};
+    }
+    [[nodiscard]] std::string text() const {
+        return "x " + x_shape().text() + " w " + w_shape().text() + " y " + y_shape().text() + " stride " +
+               std::to_string(stride[0]) + "," + std::to_string(stride[1]) + " dilation " +
+               std::to_string(dilation[0]) + "," + std::to_string(dilation[1]) + " groups " + std::to_string(groups);
+    }
+};
+
+template <typename C> std::vector<C> widened(HostTensor &tensor) {
+    std::vector<C> values(static_cast<std::size_t>(tensor.shape.elements())), scratch(values.size());
+    const C *from = load<C>(tensor.view(), 0, tensor.shape.elements(), scratch.data());
+    std::copy_n(from, values.size(), values.begin());
+    return values;
+}
+
+template <typename C> C step(Accumulation model, C a, C b, C sum) {
+    const C exact = std::fma(a, b, sum);
+    if (model == Accumulation::fma_chain) return exact;
+    const auto format = model == Accumulation::fp16_fma_chain ? number::FormatId::fp16 : number::FormatId::bf16;
+    return static_cast<C>(number::widen_16bit(number::round_to_16bit(static_cast<float>(exact), format), format));
+}
+
+/// x at a place that may lie in the padding.
+template <typename C>
+C padded(const Window &w, const std::vector<C> &x, std::int64_t plane, std::int64_t y, std::int64_t column) {
+    if (y < 0 || y >= w.in[0] || column < 0 || column >= w.in[1]) return C(0);
+    return x[static_cast<std::size_t>((plane * w.in[0] + y) * w.in[1] + column)];
+}
+
+template <typename C>
+std::vector<C> forward(const Window &w, const std::vector<C> &x, const std::vector<C> &weights,
+                       const std::vector<C> &bias) {
+    const std::int64_t in_group = w.in_channels / w.groups, out_group = w.out_channels / w.groups;
+    std::vector<C> y;
+    for (std::int64_t n = 0; n < w.samples; ++n)
+        for (std::int64_t o = 0; o < w.out_channels; ++o)
+            for (std::int64_t oy = 0; oy < w.out(0); ++oy)
+                for (std::int64_t ox = 0; ox < w.out(1); ++ox) {
+                    C sum = 0;
+                    for (std::int64_t c = 0; c < in_group; ++c)
+                        for (std::int64_t ky = 0; ky < w.kernel[0]; ++ky)
+                            for (std::int64_t kx = 0; kx < w.kernel[1]; ++kx) {
+                                const C value = padded(w, x, n * w.in_channels + o / out_group * in_group + c,
+                                                       oy * w.stride[0] - w.before[0] + ky * w.dilation[0],
+                                                       ox * w.stride[1] - w.before[1] + kx * w.dilation[1]);
+                                const std::int64_t at = ((o * in_group + c) * w.kernel[0] + ky) * w.kernel[1] + kx;
+                                sum = step(w.accumulation, weights[static_cast<std::size_t>(at)], value, sum);
+                            }
+                    y.push_back(bias.empty() ? sum : sum + bias[static_cast<std::size_t>(o)]);
+                }
+    return y;
+}
+
+template <typename C>
+std::vector<C> input_gradient(const Window &w, const std::vector<C> &dy, const std::vector<C> &weights) {
+    const std::int64_t in_group = w.in_channels / w.groups, out_group = w.out_channels / w.groups;
+    std::vector<C> dx;
+    for (std::int64_t n = 0; n < w.samples; ++n)
+        for (std::int64_t c = 0; c < w.in_channels; ++c)
+            for (std::int64_t iy = 0; iy < w.in[0]; ++iy)
+                for (std::int64_t ix = 0; ix < w.in[1]; ++ix) {
+                    C sum = 0;
+                    for (std::int64_t o = c / in_group * out_group; o < (c / in_group + 1) * out_group; ++o)
+                        for (std::int64_t ky = 0; ky < w.kernel[0]; ++ky)
+                            for (std::int64_t kx = 0; kx < w.kernel[1]; ++kx) {
+                                const std::int64_t y = iy + w.before[0] - ky * w.dilation[0];
+                                const std::int64_t x = ix + w.before[1] - kx * w.dilation[1];
+                                if (y % w.stride[0] != 0 || x % w.stride[1] != 0) continue; // never on this pixel
+                                const std::int64_t oy = y / w.stride[0], ox = x / w.stride[1];
+                                const bool outside = y < 0 || x < 0 || oy >= w.out(0) || ox >= w.out(1);
+                                const std::int64_t at = ((n * w.out_channels + o) * w.out(0) + oy) * w.out(1) + ox;
+                                const std::int64_t tap =
+                                    ((o * in_group + c % in_group) * w.kernel[0] + ky) * w.kernel[1] + kx;
+                                sum = step(w.accumulation, weights[static_cast<std::size_t>(tap)],
+                                           outside ? C(0) : dy[static_cast<std::size_t>(at)], sum);
+                            }
+                    dx.push_back(sum);
+                }
+    return dx;
+}
+
+/// The reduction tree of operation.h for at most 4096 values.
+template <typename C> C tree(const std::vector<C> &values) {
+    std::array<C, 32> lanes{};
+    for (std::size_t i = 0; i < values.size(); ++i) lanes[i % 32] += values[i];
+    for (std::size_t half = 16; half > 0; half /= 2)
+        for (std::size_t l = 0; l < half; ++l) lanes[l] += lanes[l + half];
+    return lanes[0];
+}
+
+template <typename C>
+std::vector<C> weight_gradient(const Window &w, const std::vector<C> &dy, const std::vector<C> &x) {
+    const std::int64_t in_group = w.in_channels / w.groups, out_group = w.out_channels / w.groups;
+    const std::int64_t pixels = w.samples * w.out(0) * w.out(1);
+    std::vector<C> dw;
+    for (std::int64_t o = 0; o < w.out_channels; ++o)
+        for (std::int64_t c = 0; c < in_group; ++c)
+            for (std::int64_t ky = 0; ky < w.kernel[0]; ++ky)
+                for (std::int64_t kx = 0; kx < w.kernel[1]; ++kx) {
+                    std::vector<C> chunks;
+                    for (std::int64_t first = 0; first < pixels; first += 1024) {
+                        C sum = 0;
+                        for (std::int64_t p = first; p < std::min(pixels, first + 1024); ++p) {
+                            const std::int64_t ox = p % w.out(1), oy = p / w.out(1) % w.out(0);
+                            const std::int64_t n = p / w.out(1) / w.out(0);
+                            const C value = padded(w, x, n * w.in_channels + o / out_group * in_group + c,
+                                                   oy * w.stride[0] - w.before[0] + ky * w.dilation[0],
+                                                   ox * w.stride[1] - w.before[1] + kx * w.dilation[1]);
+                            const std::int64_t at = ((n * w.out_channels + o) * w.out(0) + oy) * w.out(1) + ox;
+                            sum = step(w.accumulation, dy[static_cast<std::size_t>(at)], value, sum);
+                        }
+                        chunks.push_back(sum);
+                    }
+                    dw.push_back(tree(chunks));
+                }
+    return dw;
+}
+
+void check_operation(const Window &w, OpKind kind, std::vector<TensorView> inputs, const HostTensor &wanted) {
+    const Operation operation{kind, w.attributes(), {}};
+    INFO(name_of(kind));
+    for_every_level_and_thread_count([&](ThreadPool &threads) {
+        HostTensor out(wanted.dtype, wanted.shape);
+        const std::vector<TensorView> outputs{out.view()};
+        number::RangeStatistics statistics;
+        const std::vector<number::RangeStatistics *> wants{&statistics};
+        run_convolution({operation, inputs, outputs, wants, {}, threads});
+        CHECK(first_difference(out, wanted) == "");
+        CHECK(statistics.count == static_cast<std::uint64_t>(wanted.shape.elements()));
+    });
+}
+
+template <typename C> void check(const Window &w, DType dtype_x, DType dtype_w, DType dtype_out) {
+    const std::string text = w.text();
+    INFO(text);
+    HostTensor x = random_tensor(dtype_x, w.x_shape(), 1), weights = random_tensor(dtype_w, w.w_shape(), 2);
+    HostTensor dy = random_tensor(dtype_x, w.y_shape(), 3), bias = random_tensor(dtype_w, {w.out_channels}, 4);
+    const auto vx = widened<C>(x), vw = widened<C>(weights), vdy = widened<C>(dy), vbias = widened<C>(bias);
+    check_operation(w, OpKind::convolution, {x.view(), weights.view()},
+                    rounded(forward<C>(w, vx, vw, {}), dtype_out, w.y_shape()));
+    check_operation(w, OpKind::convolution, {x.view(), weights.view(), bias.view()},
+                    rounded(forward<C>(w, vx, vw, vbias), dtype_out, w.y_shape()));
+    check_operation(w, OpKind::convolution_input_gradient, {dy.view(), weights.view()},
+                    rounded(input_gradient<C>(w, vdy, vw), dtype_out, w.x_shape()));
+    check_operation(w, OpKind::convolution_weight_gradient, {dy.view(), x.view()},
+                    rounded(weight_gradient<C>(w, vdy, vx), dtype_out, w.w_shape()));
+}
+
+TEST_CASE("convolution: bits of the definition over windows, groups and dtypes") {
+    const std::vector<Window> windows{
+        {1, 1, 1, 1, {1, 1}, {1, 1}},
+        {2, 3, 5, 1, {9, 9}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}},
+        {3, 4, 7, 1, {8, 19}, {3, 5}, {1, 1}, {1, 1}, {0, 2}, {2, 0}},
+        {2, 3, 4, 1, {11, 12}, {3, 3}, {2, 2}, {1, 1}, {1, 1}, {1, 1}},
+        {2, 3, 4, 1, {10, 13}, {3, 2}, {3, 2}, {2, 1}, {2, 1}, {0, 1}},
+        {2, 2, 3, 1, {7, 9}, {1, 1}, {2, 2}},                           // phases that no tap reaches
+        {2, 2, 3, 1, {9, 9}, {2, 2}, {4, 3}, {3, 2}, {3, 0}, {0, 4}},   // stride beyond the kernel
+        {2, 2, 3, 1, {13, 11}, {3, 3}, {1, 1}, {2, 3}, {2, 3}, {2, 3}}, // dilated
+        {2, 8, 12, 4, {6, 9}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}},  // grouped
+        {3, 6, 6, 6, {9, 17}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}},  // depthwise
+        {2, 4, 8, 4, {9, 9}, {3, 3}, {2, 2}, {1, 1}, {1, 1}, {1, 1}},   // depthwise, two a channel, strided
+        {5, 3, 24, 1, {4, 4}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}},  // grids too narrow for vectors
+        {9, 17, 18, 1, {1, 1}, {1, 1}},                                 // a fully connected layer
+        {3, 2, 17, 1, {5, 5}, {3, 3}, {2, 2}, {1, 1}, {1, 1}, {1, 1}},
+        {2, 33, 6, 1, {5, 9}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}}, // more taps than one stretch of k
+        {2, 40, 20, 1, {3, 3}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}},
+        {3, 3, 5, 1, {1, 40}, {1, 5}, {1, 2}, {1, 1}, {0, 2}, {0, 1}, true}, // one spatial axis
+        {2, 4, 4, 2, {1, 21}, {1, 3}, {1, 1}, {1, 2}, {0, 2}, {0, 2}, true},
+        {2, 2, 3, 1, {5, 6}, {7, 7}, {1, 1}, {1, 1}, {3, 3}, {3, 3}}, // a kernel larger than the image
+    };
+    const std::vector<DType> dtypes{DType::fp32, DType::fp16, DType::bf16};
+    for (std::size_t i = 0; i < windows.size(); ++i)
+        check<float>(windows[i], dtypes[i % 3], dtypes[i / 3 % 3], dtypes[(i + 1) % 3]);
+}
+
+TEST_CASE("convolution: a weight gradient over many chunks of pixels, inside and across samples") {
+    check<float>({40, 2, 3, 1, {9, 9}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}}, DType::fp16, DType::fp16, DType::fp32);
+    check<float>({2, 1, 2, 1, {70, 41}, {3, 3}, {2, 1}, {1, 1}, {1, 1}, {1, 1}}, DType::fp16, DType::fp16, DType::fp32);
+    check<float>({35, 1, 2, 1, {32, 32}, {1, 1}}, DType::bf16, DType::bf16, DType::bf16); // 35 chunks: lanes wrap
+}
+
+TEST_CASE("convolution: accumulators that round after every step") {
+    for (const Accumulation model : {Accumulation::fp16_fma_chain, Accumulation::bf16_fma_chain}) {
+        Window w{3, 5, 9, 1, {8, 8}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}};
+        w.accumulation = model;
+        check<float>(w, DType::fp16, DType::fp16, DType::fp16);
+        w.in = {4, 4};
+        w.out_channels = 18;
+        check<float>(w, DType::fp16, DType::fp16, DType::fp16);
+    }
+}
+
+TEST_CASE("convolution: fp64 operands make fp64 chains") {
+    check<double>({2, 3, 5, 1, {9, 9}, {3, 3}, {2, 2}, {1, 1}, {1, 1}, {1, 1}}, DType::fp64, DType::fp64, DType::fp64);
+    check<double>({2, 3, 17, 1, {3, 3}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}}, DType::fp64, DType::fp32, DType::fp64);
+}
+
+TEST_CASE("convolution: padding meets infinite weights as +0 does") {
+    const Window w{1, 1, 1, 1, {3, 9}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}};
+    HostTensor x = random_tensor(DType::fp32, w.x_shape(), 1), weights = random_tensor(DType::fp32, w.w_shape(), 2);
+    weights.as<float>()[0] = std::numeric_limits<float>::infinity();
+    const auto vx = widened<float>(x), vw = widened<float>(weights);
+    check_operation(w, OpKind::convolution, {x.view(), weights.view()},
+                    rounded(forward<float>(w, vx, vw, {}), DType::fp16, w.y_shape()));
+    check_operation(w, OpKind::convolution_input_gradient, {x.view(), weights.view()},
+                    rounded(input_gradient<float>(w, vx, vw), DType::fp16, w.x_shape()));
+}
+
+TEST_CASE("convolution: no samples, no work") {
+    check<float>({0, 2, 3, 1, {5, 5}, {3, 3}}, DType::fp32, DType::fp32, DType::fp32);
+}
+
+TEST_CASE("convolution: what does not fit is refused in one sentence") {
+    ThreadPool threads(1);
+    HostTensor x(DType::fp32, {1, 3, 5, 5}), w(DType::fp32, {2, 3, 3, 3}), y(DType::fp32, {1, 2, 5, 5});
+    const std::vector<TensorView> inputs{x.view(), w.view()}, outputs{y.view()};
+    const auto run = [&](const Convolution &attributes) {
+        const Operation operation{OpKind::convolution, attributes, {}};
+        run_convolution({operation, inputs, outputs, {}, {}, threads});
+    };
+    CHECK_THROWS_WITH_AS(run({{1, 1}, {1, 1}, {0, 0}, {0, 0}}),
+                         "convolution: shapes do not fit: input [1, 3, 5, 5], weights [2, 3, 3, 3], output "
+                         "[1, 2, 5, 5], groups 1",
+                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(run({{1}, {1, 1}, {1, 1}, {1, 1}}),
+                         "convolution: strides, dilations and pads need one entry per spatial axis",
+                         std::invalid_argument);
+}
+
+} // namespace
+} // namespace halfscope::ops
