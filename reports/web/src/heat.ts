@@ -96,6 +96,5 @@ export function stepsOf(heat: Heat, column: number): string {
 
 const gathered = (heat: Heat) => heat.columns[heat.columns.length - 1]! < heat.last;
 
-/** Where a share stands between "hardly any" and "all", on a logarithmic scale from 0.001 %. */
-export const heatFloor = 1e-5;
-export const heatPosition = (share: number) => Math.min(1, Math.max(0, 1 + Math.log10(share) / -Math.log10(heatFloor)));
+/** Where a share stands between none and all: its fourth root, which shows 0.01 % and still tells 10 % from 50 %. */
+export const heatPosition = (share: number) => Math.min(1, Math.max(0, share)) ** 0.25;

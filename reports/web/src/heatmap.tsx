@@ -164,11 +164,13 @@ export function HeatMap({ model, metric, role, shown, selected, onSelect }: Prop
             <div class="heat-steps" aria-hidden="true">
                 <span>step {model.heat.columns[0]}</span><span>{model.heat.columns[Math.floor(columns / 2)]}</span><span>{model.heat.last}</span>
             </div>
-            {hover && tip && <div class="tip" style={{ left: `${tip.x}px`, top: `${tip.y}px` }} aria-hidden="true">{describe(hover)}</div>}
+            {hover && tip && <div class="tip" style={tip.x > innerWidth / 2 ? { right: `${innerWidth - tip.x + 14}px`, top: `${tip.y + 14}px` } : { left: `${tip.x + 14}px`, top: `${tip.y + 14}px` }} aria-hidden="true">{describe(hover)}</div>}
             <p id="heat-cell" class="visually-hidden" aria-live="polite">{selected && selectedRow >= 0 ? describe(selected) : ''}</p>
         </div>
     );
 }
+
+const legendTicks: [number, string][] = [[0.0001, '0.01'], [0.01, '1'], [0.1, '10'], [0.5, '50'], [1, '100 %']];
 
 export function HeatLegend({ metric }: { metric: Metric }) {
     const palette = paletteOf(useContext(ThemeContext));
@@ -182,7 +184,7 @@ export function HeatLegend({ metric }: { metric: Metric }) {
         <p class="heat-legend">
             <i style={{ background: palette.nothing }} />none
             <span class="ramp"><b style={{ background: `linear-gradient(to right, ${palette.heat.join(', ')})` }} />
-                <span class="ticks"><span>≤ 0.001 %</span><span>0.01</span><span>0.1</span><span>1</span><span>10</span><span>100 %</span></span>
+                <span class="ticks">{legendTicks.map(([share, text]) => <span style={{ left: `${100 * heatPosition(share)}%` }}>{text}</span>)}</span>
             </span>
         </p>
     );

@@ -1,6 +1,6 @@
 // "Where range is lost": the heat map with its choices, the tensors that lose most, and one tensor in detail.
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import { type Metric, metrics, modelOf, overall, stepsOf, withRole, worstOf, planeOf } from './heat';
+import { type Metric, metrics, modelOf, overall, planeOf, withRole, worstOf } from './heat';
 import { type Cell, HeatLegend, HeatMap } from './heatmap';
 import { percent, plural, words } from './numbers';
 import type { Heat, Recipe, Reference } from './report';
@@ -117,7 +117,7 @@ export function RangeSection(props: {
                                 </tr>
                             ))}</tbody>
                         </table>}
-                    <p class="quiet">{plural(model.layers.length, 'layer')}, {columns > 0 ? `${stepsOf(heat, 0)} to ${heat.last}` : 'no steps'}</p>
+                    <p class="quiet">{plural(model.layers.length, 'layer')}, {columns > 0 ? `steps ${heat.columns[0]} to ${heat.last}${columns < heat.last + 1 - heat.columns[0]! ? `, ${plural(columns, 'column')}` : ''}` : 'no steps'}</p>
                 </div>
                 {focus && (
                     <TensorPanel model={model} layer={focus.layer} column={cell ? cell.column : null} chosen={focusTensor} onChoose={(name) => { setTensor(name); setCell(cell ?? focus); }}

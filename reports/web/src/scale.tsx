@@ -60,8 +60,8 @@ function Windows({ recipe }: { recipe: Recipe }) {
                 </div>
                 <ul style={{ height: `${layers.length * rowHeight}px` }}>
                     {layers.map((layer, row) => (
-                        <li style={{ height: `${rowHeight}px`, lineHeight: `${Math.max(13, rowHeight)}px` }} title={layer.name}>
-                            <span class={row % every === 0 ? 'name' : 'name visually-hidden'}><bdi>{layer.name}</bdi></span>
+                        <li style={{ height: `${rowHeight}px`, lineHeight: `${Math.max(14, rowHeight)}px` }} title={layer.name}>
+                            <span class={row % every === 0 ? 'name' : 'visually-hidden'} style={row % every === 0 ? { height: `${rowHeight * every}px` } : undefined}><bdi>{layer.name}</bdi></span>
                             <span class="track">
                                 {layer.scale_window_log2
                                     ? <b style={span(...layer.scale_window_log2)}><span class="visually-hidden">{powerOfTwo(layer.scale_window_log2[0])} to {powerOfTwo(layer.scale_window_log2[1])}</span></b>

@@ -1,0 +1,160 @@
+// Opens the sample report in Chromium and uses it as a reader would:  node browser.mjs PACKAGES SAMPLE_FOLDER BIG_FOLDER
+// Fails on any console message of a fault, any request beyond the page's own file, or a part that does not react.
+// Exit code 77 (a visible skip) when there is no Chromium.
+import assert from 'node:assert/strict';
+import { existsSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const [packages, sample, big] = process.argv.slice(2);
+const executablePath = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
+    .find((path) => path && existsSync(path));
+if (!executablePath) {
+    console.log('skipped: install chromium');
+    process.exit(77);
+}
+const { chromium } = createRequire(join(packages, 'resolve.js'))('playwright-core');
+const browser = await chromium.launch({
+    executablePath,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+});
+const faults = [];
+
+async function open(folder, query = '', viewport = { width: 1280, height: 900 }) {
+    const page = await browser.newPage({ viewport });
+    const address = pathToFileURL(join(folder, 'report.html')).href;
+    page.on('console', (message) => faults.push(`console ${message.type()}: ${message.text()}`));
+    page.on('pageerror', (error) => faults.push(`error: ${error.message}`));
+    page.on('request', (request) => {
+        if (request.url().split('?')[0] !== address && !request.url().startsWith('blob:')) faults.push(`request: ${request.url()}`);
+    });
+    await page.goto(address + query);
+    await page.locator('#heat').waitFor();
+    return page;
+}
+
+const frame = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+/** The canvas as the reader sees it. */
+const painted = (page) => page.locator('#heat').evaluate((canvas) => canvas.toDataURL());
+
+const journeys = {
+    async 'verdicts come first, in words'(page) {
+        const title = await page.locator('h1').innerText();
+        assert.match(title.replace(/\u2011/g, '-'), /fp16-amp and bf16-amp are safe; bf16-pure is risky; fp16-pure is unsafe/);
+        assert.deepEqual(await page.locator('.verdicts .word').allInnerTexts(), ['safe', 'safe', 'risky', 'unsafe']);
+        const order = await page.evaluate(() => [...document.querySelectorAll('main > section')].map((section) => section.id));
+        assert.deepEqual(order, ['verdicts', 'findings', 'curves', 'scale', 'range', 'fidelity', 'reproduce']);
+    },
+    async 'text of the report is never markup'(page) {
+        assert.match(await page.locator('.notes').first().innerText(), /<\/script><script>alert\(1\)<\/script>/);
+    },
+    async 'a cell of the heat map shows its tensor'(page) {
+        const box = await page.locator('#heat').boundingBox();
+        await page.locator('#heat').click({ position: { x: box.width * 0.75, y: box.height - 5 } }); // the last layer
+        assert.equal(await page.locator('#tensor h3').innerText(), 'head.fc linear');
+        assert.match(await page.locator('#heat-cell').innerText(), /^head\.fc, step 9\d: .* underflow$/);
+        assert.ok(await page.locator('#tensor .histogram rect.bar').count() > 10);
+    },
+    async 'arrow keys walk the cells'(page) {
+        await page.locator('#heat').focus();
+        await page.keyboard.press('ArrowUp');
+        await page.keyboard.press('Home');
+        assert.match(await page.locator('#heat-cell').innerText(), /^stage2\.block0\.conv2, step 0: /);
+        assert.equal(await page.locator('#tensor h3').innerText(), 'stage2.block0.conv2 conv2d');
+    },
+    async 'metric, role and recipe change what is drawn'(page) {
+        const underflow = await painted(page);
+        await page.getByRole('button', { name: 'Inf / NaN' }).click();
+        await frame(page);
+        const broken = await painted(page);
+        assert.notEqual(broken, underflow);
+        await page.locator('#range select').selectOption('activation');
+        await frame(page);
+        assert.notEqual(await painted(page), broken);
+        await page.locator('#range').getByRole('radio', { name: 'bf16-amp' }).click();
+        assert.equal(await page.locator('.worst p.quiet').first().innerText(), 'No tensor has any: non-zero values that became zero.');
+        await page.locator('#range').getByRole('radio', { name: 'fp16-pure' }).click();
+    },
+    async 'a search narrows the layers'(page) {
+        const before = (await page.locator('#heat').boundingBox()).height;
+        await page.locator('#range input[type=search]').fill('stage2');
+        await frame(page);
+        assert.ok((await page.locator('#heat').boundingBox()).height < before / 2);
+        await page.locator('#range input[type=search]').fill('no such layer');
+        assert.equal(await page.getByText('No layer matches.').count(), 1);
+        await page.locator('#range input[type=search]').fill('');
+    },
+    async 'a finding leads to its tensor'(page) {
+        await page.locator('.finding').first().getByRole('button').click();
+        assert.equal(await page.locator('#tensor h3').innerText(), 'stem.conv conv2d');
+        assert.match(await page.locator('#heat-cell').innerText(), /^stem\.conv, step 3: /);
+    },
+    async 'curves: logarithm, quantity, legend'(page) {
+        const curve = () => page.locator('#curves canvas').evaluate((canvas) => canvas.toDataURL());
+        const linear = await curve();
+        await page.locator('#log').check();
+        await frame(page);
+        const log = await curve();
+        assert.notEqual(log, linear);
+        await page.getByRole('button', { name: 'Gradient norm' }).click();
+        await frame(page);
+        assert.notEqual(await curve(), log);
+        await page.getByRole('button', { name: 'Loss', exact: true }).click();
+        const legend = page.locator('#curves .legend button', { hasText: 'fp16-pure' });
+        await legend.click();
+        assert.equal(await legend.getAttribute('aria-pressed'), 'false');
+    },
+    async 'colours change, and the heat map with them'(page) {
+        await frame(page);
+        const before = await painted(page);
+        await page.locator('#theme').click();
+        await frame(page);
+        assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark');
+        assert.notEqual(await painted(page), before);
+    },
+    async 'the data can be saved'(page) {
+        const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save report.json' }).click()]);
+        assert.equal(download.suggestedFilename(), 'report.json');
+    },
+    async 'every control has a name'(page) {
+        const nameless = await page.evaluate(() => [...document.querySelectorAll('button, select, input, canvas[tabindex], svg[role=img]')]
+            .filter((one) => !(one.getAttribute('aria-label') || one.textContent.trim() || one.labels?.length)).map((one) => one.outerHTML.slice(0, 80)));
+        assert.deepEqual(nameless, []);
+    },
+};
+
+const page = await open(sample, '?theme=light');
+let failed = 0;
+for (const [name, journey] of Object.entries(journeys)) {
+    try {
+        await journey(page);
+        console.log(`ok      ${name}`);
+    } catch (error) {
+        ++failed;
+        console.log(`FAILED  ${name}\n        ${String(error.message).split('\n').join('\n        ')}`);
+    }
+}
+await page.close();
+
+const narrow = await open(sample, '', { width: 390, height: 844 });
+const beyond = await narrow.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+if (beyond > 0) faults.push(`a phone has to scroll sideways by ${beyond} pixels`);
+await narrow.close();
+
+// Main-thread seconds, not wall time: what else runs on the machine must not decide.
+const large = await browser.newPage();
+const session = await large.context().newCDPSession(large);
+await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+await large.goto(pathToFileURL(join(big, 'report.html')).href);
+await large.locator('#heat').waitFor();
+await frame(large);
+const { metrics } = await session.send('Performance.getMetrics');
+const seconds = metrics.find((metric) => metric.name === 'TaskDuration').value;
+console.log(`1,000 layers by 1,000 steps: ${(statSync(join(big, 'report.html')).size / 2 ** 20).toFixed(1)} MiB, open after ${seconds.toFixed(2)} s of work`);
+const opensWithin = 3; // seconds, the report's own promise
+if (!(seconds < opensWithin)) faults.push(`a large report takes ${seconds} s to open`);
+await browser.close();
+
+for (const fault of faults) console.log(`FAULT   ${fault}`);
+process.exit(failed + faults.length > 0 ? 1 : 0);

@@ -1,0 +1,15 @@
+# Installs every package that reports/web lists, the developers' too, into PACKAGES; again only when the list changed.
+# The sources are copied beside them, where the type checker finds the packages.
+file(MAKE_DIRECTORY ${PACKAGES})
+file(COPY ${WEB}/package.json ${WEB}/package-lock.json ${WEB}/.npmrc ${WEB}/tsconfig.json DESTINATION ${PACKAGES})
+file(REMOVE_RECURSE ${PACKAGES}/src)
+file(COPY ${WEB}/src DESTINATION ${PACKAGES})
+file(SHA256 ${PACKAGES}/package-lock.json wanted)
+set(installed "")
+if(EXISTS ${PACKAGES}/node_modules/installed)
+    file(READ ${PACKAGES}/node_modules/installed installed)
+endif()
+if(NOT wanted STREQUAL installed)
+    execute_process(COMMAND ${NPM} ci --ignore-scripts --silent WORKING_DIRECTORY ${PACKAGES} COMMAND_ERROR_IS_FATAL ANY)
+    file(WRITE ${PACKAGES}/node_modules/installed ${wanted})
+endif()
