@@ -128,13 +128,14 @@ struct ReciprocalSquare {
     template <class R> R operator()(R x, R, R) const { return R(1.0f) / (x * x); }
 };
 
-/// x^y = exp(y * log|x|), negative for x < 0 (or -0) and odd integer y, NaN for x < 0 and y no integer; 1 when y is 0
-/// or x is 1.
+/// x^y = exp(y * log|x|), negative for x < 0 (or -0) and odd integer y, NaN for finite x < 0 and y no integer; 1 when y
+/// is 0 or x is 1, and of magnitude 1 when x is -1.
 template <class R> R power_of(R x, R y) {
-    const R magnitude = exp(y * log(absolute(x)));
+    const R magnitude = select(absolute(x) == R(1.0f), R(1.0f), exp(y * log(absolute(x))));
     const R half = y * R(0.5f);
-    const R with_sign = select(half == round_down(half), magnitude, copy_sign(magnitude, x));
-    const R of_fraction = select(x < R(0.0f), constant<R>(not_a_number), magnitude);
+    const R with_sign = select(half == round_down(half), magnitude, copy_sign(magnitude, x)); // half: y is even
+    const R of_negative = select(x == constant<R>(-infinity), magnitude, constant<R>(not_a_number));
+    const R of_fraction = select(x < R(0.0f), of_negative, magnitude);
     const R result = select(y == round_down(y), with_sign, of_fraction);
     return select(y == R(0.0f), R(1.0f), select(x == R(1.0f), R(1.0f), result));
 }

@@ -47,7 +47,8 @@ HWY_INLINE Lanes select(Condition condition, Lanes yes, Lanes no) {
     return hn::IfThenElse(condition.mask, yes.v, no.v);
 }
 HWY_INLINE bool all(Condition condition) { return hn::AllTrue(Tag(), condition.mask); }
-HWY_INLINE Condition is_nan(Lanes x) { return {hn::Ne(x.v, x.v)}; }
+// Not Ne(x, x), which some levels of Highway 1.0 compute as an ordered comparison.
+HWY_INLINE Condition is_nan(Lanes x) { return {hn::IsNaN(x.v)}; }
 
 HWY_INLINE Lanes fused(Lanes a, Lanes b, Lanes c) {
 #if HWY_NATIVE_FMA
