@@ -165,7 +165,7 @@ StepRecord TrainingRun::step(std::span<const Batch> batches, bool traced, bool f
         ++updates_;
         optimizer_.apply(facts.learning_rate, updates_, static_cast<std::uint32_t>(step_), traced);
         if (compare) {
-            twin_->step(batches, facts.learning_rate, updates_, key(0));
+            facts.loss_in_fp32 = twin_->step(batches, facts.learning_rate, updates_, key(0));
             record.fidelity = twin_->compare(optimizer_, before, step_);
         }
         if (traced) gather_optimizer(record);

@@ -82,15 +82,18 @@ void Twin::load(const Optimizer &recipe, std::int64_t count) {
         before_.push_back(doubles_of(executor_.backend(), parameter.value));
 }
 
-void Twin::step(std::span<const Batch> batches, double learning_rate, std::int64_t count, std::uint32_t first_key) {
+double Twin::step(std::span<const Batch> batches, double learning_rate, std::int64_t count, std::uint32_t first_key) {
+    double loss = 0;
     for (std::size_t micro = 0; micro < batches.size(); ++micro) {
         for (std::size_t i = 0; i < graph_.inputs.size(); ++i) executor_.upload(graph_.inputs[i], batches[micro][i]);
         executor_.run(settings_.seed, first_key + static_cast<std::uint32_t>(micro));
+        loss += executor_.scalar(graph_.loss) / static_cast<double>(batches.size());
         if (batches.size() > 1) optimizer_.accumulate(micro == 0);
     }
     (void)optimizer_.unscale(1);
     if (settings_.clip_norm > 0) optimizer_.multiply(clip_factor(optimizer_.norm(false), settings_.clip_norm), false);
     optimizer_.apply(learning_rate, count, first_key, false);
+    return loss;
 }
 
 void Twin::measure(const Batch &batch, std::uint32_t key) {

@@ -22,7 +22,8 @@ class Twin {
     /// Puts the recipe's weights, state and running statistics into the twin, to be called before the recipe's step.
     void load(const Optimizer &recipe, std::int64_t count);
     /// The fp32 gradients, unscaled, clipped as the settings say, and the fp32 update of them.
-    void step(std::span<const Batch> batches, double learning_rate, std::int64_t count, std::uint32_t first_key);
+    /// Returns the mean loss over the batches, of the weights that were loaded.
+    double step(std::span<const Batch> batches, double learning_rate, std::int64_t count, std::uint32_t first_key);
     /// Forward and backward only, of one batch, measuring every value.
     void measure(const Batch &batch, std::uint32_t key);
     [[nodiscard]] const Executor &executor() const { return executor_; }
