@@ -40,6 +40,7 @@ interface Props {
     shade?: { low: number; high: number } | undefined;
 }
 
+/** A line as the legend shows it. */
 export const swatch = (line: { color: string; dash: number[]; width?: number }) => (
     <svg class="swatch" width="26" height="10" aria-hidden="true">
         <line x1="1" y1="5" x2="25" y2="5" stroke={line.color} stroke-width={line.width ?? 2}

@@ -1,7 +1,7 @@
 // Loss and gradient norm over the steps: the twin, the spread of its siblings, every recipe.
 import { useMemo, useState } from 'preact/hooks';
 import { type Band, Chart, type Line, styleOf } from './chart';
-import { figure, toNumber } from './numbers';
+import { figure, plural, toNumber } from './numbers';
 import type { Num, Report } from './report';
 import { usePalette } from './theme';
 
@@ -45,7 +45,7 @@ export function CurvesSection({ report }: { report: Report }) {
             name: recipe.name, ...styleOf(palette.series, index), values: prepared(recipe[quantity]),
             breaks: quantity === 'loss' ? firstBreak(recipe.loss) : undefined,
         }));
-        const twin: Line = { name: `${report.reference.name || 'fp32'} twin`, color: palette.twin, dash: [], width: 1.5,
+        const twin: Line = { name: `${report.reference.name || 'fp32'} twin`, color: palette.underlay, dash: [], width: 5,
                              values: prepared(report.reference[quantity]) };
         const all = [report.reference.loss, ...report.reference.sibling_losses].map((values) => prepared(values));
         let spread: Band | undefined;
@@ -58,7 +58,7 @@ export function CurvesSection({ report }: { report: Report }) {
             };
         }
         const calm = [...twin.values, ...(spread?.high ?? [])].filter((value): value is number => value !== null);
-        return { lines: [...runs, twin], band: spread, ceiling: calm.length > 0 ? Math.max(...calm) : Infinity };
+        return { lines: [twin, ...runs], band: spread, ceiling: calm.length > 0 ? Math.max(...calm) : Infinity };
     }, [report, palette, quantity, log, smooth, count]);
 
     // On a linear scale a run that blows up must not flatten the others: three times the twin's highest is enough.
@@ -68,6 +68,10 @@ export function CurvesSection({ report }: { report: Report }) {
         return [low >= 0 ? Math.max(0, low - margin) : low - margin, top + margin];
     };
     if (count === 0) return null;
+    const spoken = lines.map((line) => {
+        const known = line.values.filter((value): value is number => value !== null);
+        return known.length > 0 ? `${line.name} from ${figure(known[0]!, 3)} to ${figure(known[known.length - 1]!, 3)}${line.breaks ? `, then ${line.breaks.name}` : ''}` : '';
+    }).filter(Boolean).join('; ');
     return (
         <section id="curves" aria-labelledby="curves-title">
             <h2 id="curves-title">Does it learn like fp32?</h2>
@@ -80,7 +84,7 @@ export function CurvesSection({ report }: { report: Report }) {
                 <label class="check"><input type="checkbox" id="log" checked={log} onChange={() => setLog(!log)} /> logarithmic</label>
                 <label class="check"><input type="checkbox" checked={smooth} onChange={() => setSmooth(!smooth)} /> smoothed</label>
             </div>
-            <Chart label={`${quantity === 'loss' ? 'Loss' : 'Gradient norm'} over ${count} steps`} steps={steps} lines={lines} band={band}
+            <Chart label={`${quantity === 'loss' ? 'Loss' : 'Gradient norm'} over ${plural(count, 'step')}: ${spoken}`} steps={steps} lines={lines} band={band}
                    log={log ? 10 : undefined} range={log ? undefined : range} height={320}
                    axisValue={(value) => figure(value, 3)} legendValue={(value) => figure(value, 4)} />
         </section>

@@ -2,11 +2,11 @@
 import { type Fate, bf16, fateOf, fp16, rangeOf, type FormatRange } from './formats';
 import { integer, percent, powerOfTwo } from './numbers';
 import type { Exponents, Statistics } from './report';
+import { useWidth } from './width';
 
 const plotHeight = 170;
 const railHeight = 20;
 const left = 8;
-const width = 720;
 const fates: Record<Fate, string> = {
     normal: 'full precision', subnormal: 'subnormal: fewer bits', lost: 'becomes zero', overflow: 'becomes infinite',
 };
@@ -14,17 +14,18 @@ const fates: Record<Fate, string> = {
 interface Scale {
     low: number;
     high: number;
+    width: number;
     x: (exponent: number) => number;
 }
 
-function scaleFor(exponents: Exponents[]): Scale {
+function scaleFor(exponents: Exponents[], width: number): Scale {
     let [low, high] = [fp16.zeroBelow - 3, fp16.infinityFrom + 3];
     for (const one of exponents)
         if (one.counts.length > 0) {
             low = Math.min(low, one.lowest - 1);
             high = Math.max(high, one.lowest + one.counts.length + 1);
         }
-    return { low, high, x: (exponent) => left + ((exponent - low) / (high - low)) * (width - 2 * left) };
+    return { low, high, width, x: (exponent) => left + ((exponent - low) / (high - low)) * (width - 2 * left) };
 }
 
 function Rail({ format, scale, y, stored }: { format: FormatRange; scale: Scale; y: number; stored: boolean }) {
@@ -37,7 +38,7 @@ function Rail({ format, scale, y, stored }: { format: FormatRange; scale: Scale;
             <text x={(Math.max(normal, left) + infinity) / 2} y={y + 10.5} text-anchor="middle">{format.name}{stored ? ', as stored' : ''}</text>
             {normal - zero > 64 && <text x={(zero + normal) / 2} y={y + 10.5} text-anchor="middle" class="on-hatch">subnormal</text>}
             {zero - left > 40 && <text x={zero - 4} y={y + 10.5} text-anchor="end" class="outside">→ 0</text>}
-            {width - left - infinity > 30 && <text x={infinity + 4} y={y + 10.5} class="outside">→ inf</text>}
+            {scale.width - left - infinity > 30 && <text x={infinity + 4} y={y + 10.5} class="outside">→ inf</text>}
         </g>
     );
 }
@@ -54,18 +55,23 @@ function outline(twin: Exponents, total: number, scale: Scale, y: (share: number
 const totalOf = (exponents: Exponents) => exponents.counts.reduce((sum, count) => sum + count, 0);
 
 export function Histogram({ statistics, twin, scaled }: { statistics: Statistics; twin: Statistics | undefined; scaled: boolean }) {
-    const { exponents, format } = statistics;
-    const total = totalOf(exponents);
+    const total = totalOf(statistics.exponents);
     if (total === 0) return <p class="quiet">All values of this tensor are zero or not finite: there is nothing to draw.</p>;
+    return <Drawing statistics={statistics} total={total} twin={twin} scaled={scaled} />;
+}
+
+function Drawing({ statistics, total, twin, scaled }: { statistics: Statistics; total: number; twin: Statistics | undefined; scaled: boolean }) {
+    const [figure, width] = useWidth<HTMLElement>(720);
+    const { exponents, format } = statistics;
     const stored = rangeOf(format);
     const twinTotal = twin ? totalOf(twin.exponents) : 0;
-    const scale = scaleFor(twin && twinTotal > 0 ? [exponents, twin.exponents] : [exponents]);
+    const scale = scaleFor(twin && twinTotal > 0 ? [exponents, twin.exponents] : [exponents], width);
     const highest = Math.max(...exponents.counts.map((count) => count / total),
                              ...(twinTotal > 0 ? twin!.exponents.counts.map((count) => count / twinTotal) : []));
     const y = (share: number) => plotHeight - (share / highest) * (plotHeight - 14);
     const counts: Record<Fate, number> = { normal: 0, subnormal: 0, lost: 0, overflow: 0 };
     if (stored) exponents.counts.forEach((count, i) => { counts[fateOf(exponents.lowest + i, stored)] += count; });
-    const every = scale.high - scale.low > 120 ? 16 : scale.high - scale.low > 60 ? 8 : 4;
+    const every = [2, 4, 8, 16, 32].find((step) => ((width - 2 * left) / (scale.high - scale.low)) * step > 34) ?? 64;
     const ticks: number[] = [];
     for (let e = Math.ceil(scale.low / every) * every; e <= scale.high; e += every) ticks.push(e);
     const rails = [...(stored && stored.name !== 'fp16' && stored.name !== 'bf16' ? [stored] : []), fp16, bf16];
@@ -74,8 +80,8 @@ export function Histogram({ statistics, twin, scaled }: { statistics: Statistics
         ? (Object.keys(fates) as Fate[]).filter((fate) => counts[fate] > 0).map((fate) => `${percent(counts[fate] / total)} ${fates[fate]}`).join(', ')
         : '';
     return (
-        <figure class="histogram">
-            <svg viewBox={`0 0 ${width} ${bottom + rails.length * railHeight}`} role="img"
+        <figure class="histogram" ref={figure}>
+            <svg width={width} height={bottom + rails.length * railHeight} viewBox={`0 0 ${width} ${bottom + rails.length * railHeight}`} role="img"
                  aria-label={`Histogram of magnitudes by powers of two, as stored in ${format}: ${spoken}`}>
                 <defs>
                     <pattern id="hatch" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">

@@ -4,6 +4,7 @@ import { Histogram } from './histogram';
 import { rangeOf } from './formats';
 import { figure, integer, percent, powerOfTwo, toNumber, words } from './numbers';
 import type { Layer, Num, Statistics } from './report';
+import { useWidth } from './width';
 
 const exponentText = (value: Num) => {
     const number = toNumber(value);
@@ -33,14 +34,15 @@ function Figures({ statistics }: { statistics: Statistics }) {
 
 /** Largest magnitude per column of steps, on a scale of powers of two, against the format's limit. */
 function AmaxTrend({ model, tensor, column }: { model: HeatModel; tensor: TensorRow; column: number | null }) {
+    const [figure, width] = useWidth<HTMLElement>(720);
     const columns = model.heat.columns.length;
     const values = Array.from(planeOf(tensor.row, 'amax', columns), (value) => (value > 0 ? Math.log2(value) : NaN));
     const known = values.filter((value) => Number.isFinite(value));
-    if (known.length < 2) return null;
+    if (known.length < 2) return <figure ref={figure} />;
     const limit = rangeOf(tensor.statistics.format)?.infinityFrom ?? 128;
     const top = Math.max(...known) > limit - 24 ? Math.max(limit, ...known) + 1 : Math.max(...known) + 2;
     const bottom = Math.min(...known) - 2;
-    const [width, height] = [720, 90];
+    const height = 90;
     const x = (i: number) => 8 + (columns > 1 ? i / (columns - 1) : 0.5) * (width - 16);
     const y = (value: number) => 6 + ((top - value) / (top - bottom)) * (height - 12);
     let path = '', pen = 'M';
@@ -50,8 +52,8 @@ function AmaxTrend({ model, tensor, column }: { model: HeatModel; tensor: Tensor
         pen = 'L';
     });
     return (
-        <figure class="trend">
-            <svg viewBox={`0 0 ${width} ${height}`} role="img"
+        <figure class="trend" ref={figure}>
+            <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} role="img"
                  aria-label={`Largest magnitude over the steps: from ${powerOfTwo(Math.round(known[0]!))} to ${powerOfTwo(Math.round(known[known.length - 1]!))}`}>
                 {limit < top && <><line class="limit" x1="8" x2={width - 8} y1={y(limit)} y2={y(limit)} /><text class="tick" x="12" y={y(limit) + 13}>largest finite {tensor.statistics.format} number</text></>}
                 {column !== null && <line class="cursor" x1={x(column)} x2={x(column)} y1="0" y2={height} />}
