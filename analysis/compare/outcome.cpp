@@ -1,6 +1,7 @@
 #include "analysis/compare/outcome.h"
 
 #include "analysis/compare/loss_curve.h"
+#include "analysis/statistics/format_limits.h"
 #include "analysis/statistics/wording.h"
 
 #include <fmt/format.h>
@@ -91,12 +92,87 @@ bool consistently_above(std::span<const double> recipe, std::span<const double> 
     return mean > real_in_noises * std::sqrt(variance / n);
 }
 
+constexpr double unreadable_spacing = 0.25;
+
+/// Distance of neighbouring values of `format` at |value|.
+double spacing_at(double value, const number::Format &format) {
+    const int binade =
+        value == 0 ? format.emin : std::max(format.emin, static_cast<int>(std::floor(std::log2(std::abs(value)))));
+    return std::ldexp(1.0, binade - (format.precision - 1));
+}
+
+/// What a recipe is held against.
+struct Field {
+    const TwinSoundness &sound;
+    std::span<const double> twin;
+    std::size_t window;
+    std::size_t
+        lag; ///< steps the recipe's scaler skipped, at most half of the run: the twin is taken that much earlier
+
+    [[nodiscard]] std::span<const double> fair() const { return twin.first(twin.size() - lag); }
+    [[nodiscard]] double fair_final() const { return mean_of(fair(), fair().size() - window, window); }
+};
+
+/// Sets standing, excess and behind for a run that ends at `final`.
+void classify(Comparison &c, const Field &field, double final, double noise) {
+    const TwinSoundness &sound = field.sound;
+    Outcome &o = c.outcome;
+    const double fair_final = field.fair_final();
+    const double difference = final - fair_final;
+    const bool real = difference > real_in_noises * noise;
+    const double level =
+        o.reference_final > 0 ? std::min(std::abs(sound.progress), o.reference_final) : std::abs(sound.progress);
+    const double own_progress = sound.initial - final;
+    const double fair_progress = sound.initial - fair_final;
+    o.behind = behind(field.fair(), final, field.window);
+    c.excess = level > 0 ? difference / level : (difference > 0 ? std::numeric_limits<double>::infinity() : 0.0);
+    c.progress_share = fair_progress > 0 ? own_progress / fair_progress : 0;
+    // Above the start beyond noise, and by half of what the twin gained (by half of the start where it gained nothing).
+    const double rise = 0.5 * (sound.learns ? sound.progress : std::abs(sound.initial));
+    if (real && -own_progress > rise && -own_progress > real_in_noises * sound.progress_noise) {
+        c.standing = Standing::diverged;
+        o.diverged = true;
+    } else if (real && sound.learns && c.progress_share < stalled_progress) {
+        c.standing = Standing::stalled;
+        o.stalled = true;
+    } else if (real && o.behind >= much_worse_behind && c.excess >= much_worse_excess) {
+        c.standing = Standing::much_worse;
+    } else if (real && o.behind >= worse_behind && c.excess >= worse_excess) {
+        c.standing = Standing::worse;
+    } else {
+        c.standing = Standing::equal;
+    }
+}
+
+/// Same batch by same batch, at the sampled steps of the second half.
+void read_in_fp32(Comparison &c, const std::vector<trace::Step> &recipe, std::span<const double> twin) {
+    double sum = 0, squares = 0;
+    int samples = 0;
+    for (std::size_t i = twin.size() / 2; i < twin.size(); ++i) {
+        if (!std::isfinite(recipe[i].loss_in_fp32)) continue;
+        const double d = recipe[i].loss_in_fp32 - twin[i];
+        sum += d;
+        squares += d * d;
+        ++samples;
+    }
+    if (samples < 3) return;
+    const double mean = sum / samples;
+    const double variance = std::max(0.0, squares / samples - mean * mean) * samples / (samples - 1);
+    c.gap_in_fp32 = mean;
+    c.gap_in_fp32_error = std::sqrt(variance / samples);
+}
+
 std::string describe(const Comparison &c) {
     const Outcome &o = c.outcome;
     const std::string both =
-        fmt::format("final loss {} against {} in fp32", figure(o.final), figure(o.reference_final));
+        fmt::format("final loss {} against {} in fp32{}", figure(c.judged_in_fp32 ? c.final_in_fp32 : o.final),
+                    figure(o.reference_final), c.judged_in_fp32 ? " (both read in fp32)" : "");
     switch (c.standing) {
-    case Standing::unknown: return "Too few steps to compare the loss with the fp32 twin's.";
+    case Standing::unknown:
+        if (!c.loss_readable)
+            return fmt::format("The loss curve shows nothing: stored losses are {} apart where the twin's loss is {}.",
+                               figure(c.loss_spacing), figure(o.reference_final));
+        return "Too few steps to compare the loss with the fp32 twin's.";
     case Standing::diverged:
         if (c.first_not_finite >= 0)
             return fmt::format("The loss is not finite from step {} on; in fp32 it ends at {}.", c.first_not_finite,
@@ -108,10 +184,17 @@ std::string describe(const Comparison &c) {
         return fmt::format(
             "It trains worse than the fp32 twin: {}, a gap of {} times the noise ({}); the twin was there "
             "{} of the run earlier.",
-            both, figure(o.noise > 0 ? o.difference / o.noise : std::numeric_limits<double>::infinity()),
+            both,
+            figure(o.noise > 0 ? (c.judged_in_fp32 ? c.final_in_fp32 - o.reference_final : o.difference) / o.noise
+                               : std::numeric_limits<double>::infinity()),
             o.noise_source, percent(o.behind));
     case Standing::equal: break;
     }
+    if (c.judged_in_fp32)
+        return fmt::format(
+            "Its weights are as good as the fp32 twin's: read in fp32 their final loss is {} against {}; "
+            "its own forward pass rounds and reads {}.",
+            figure(c.final_in_fp32), figure(o.reference_final), figure(o.final));
     if (o.difference < -real_in_noises * o.noise) return fmt::format("It ends below the fp32 twin: {}.", both);
     if (o.difference > real_in_noises * o.noise)
         return fmt::format("It trains like the fp32 twin: {}, a visible gap but too small to matter.", both);
@@ -122,7 +205,7 @@ std::string describe(const Comparison &c) {
 } // namespace
 
 Comparison compare_outcome(const std::vector<trace::Step> &recipe, const std::vector<trace::Step> &twin,
-                           const std::vector<std::vector<double>> &sibling_losses) {
+                           const std::vector<std::vector<double>> &sibling_losses, const number::Format &loss_format) {
     Comparison c;
     const std::size_t n = std::min(recipe.size(), twin.size());
     c.steps = static_cast<std::int64_t>(n);
@@ -148,6 +231,13 @@ Comparison compare_outcome(const std::vector<trace::Step> &recipe, const std::ve
     o.difference = o.final - o.reference_final;
     o.progress = sound.progress;
     o.parts_at = parting(own, reference, window);
+    const double visible = std::min(std::abs(o.reference_final), std::abs(sound.progress));
+    if (is_reduced(loss_format)) {
+        c.loss_spacing = spacing_at(o.reference_final, loss_format);
+        c.loss_readable = c.loss_spacing <= unreadable_spacing * visible;
+        // A value is off by up to half a spacing, evenly: a standard deviation of spacing / sqrt(12), for good.
+        o.noise = std::max(o.noise, c.loss_spacing / std::sqrt(12.0));
+    }
 
     std::size_t tail = 0;
     while (tail < n && !std::isfinite(own[n - 1 - tail])) ++tail;
@@ -165,35 +255,27 @@ Comparison compare_outcome(const std::vector<trace::Step> &recipe, const std::ve
         return c;
     }
 
-    // The twin as many steps earlier as the scaler skipped, but never before the middle of the run.
-    const std::size_t lag = std::min(static_cast<std::size_t>(c.skipped), n / 2);
-    const std::span<const double> fair(reference.data(), n - lag);
-    const double fair_final = mean_of(fair, fair.size() - window, window);
-    const double difference = o.final - fair_final;
-    o.behind = behind(fair, o.final, window);
-    const double level =
-        o.reference_final > 0 ? std::min(std::abs(sound.progress), o.reference_final) : std::abs(sound.progress);
-    c.excess = level > 0 ? difference / level : (difference > 0 ? std::numeric_limits<double>::infinity() : 0.0);
-    const bool real = difference > real_in_noises * noise.value;
-    const double own_progress = sound.initial - o.final;
-    // Above the start beyond noise, and by half of what the twin gained (by half of the start where it gained nothing).
-    const double rise = 0.5 * (sound.learns ? sound.progress : std::abs(sound.initial));
-    c.paired_gap = lag == 0 && o.behind >= worse_behind && c.excess >= worse_excess && difference > 0 &&
-                   consistently_above(own, reference, std::max(window, n / 2));
-    if (real && -own_progress > rise && -own_progress > real_in_noises * sound.progress_noise) {
-        c.standing = Standing::diverged;
-        o.diverged = true;
-    } else if (real && sound.learns && own_progress < stalled_progress * (sound.initial - fair_final)) {
-        c.standing = Standing::stalled;
-        o.stalled = true;
-    } else if (real && o.behind >= much_worse_behind && c.excess >= much_worse_excess) {
-        c.standing = Standing::much_worse;
-    } else if (real && o.behind >= worse_behind && c.excess >= worse_excess) {
-        c.standing = Standing::worse;
-    } else {
-        c.standing = Standing::equal;
+    const Field field{sound, reference, window, std::min(static_cast<std::size_t>(c.skipped), n / 2)};
+    if (c.loss_readable) {
+        classify(c, field, o.final, o.noise);
+        c.paired_gap = c.skipped == 0 && o.behind >= worse_behind && c.excess >= worse_excess &&
+                       consistently_above(own, reference, std::max(window, n / 2));
     }
-    if (c.standing == Standing::equal && std::abs(difference) <= real_in_noises * noise.value) o.parts_at = -1;
+    if (!c.loss_readable || c.standing != Standing::equal) {
+        read_in_fp32(c, recipe, reference);
+        // Telling: acquits a curve beyond doubt, or replaces one that says nothing.
+        const bool telling =
+            c.loss_readable ? c.gap_in_fp32 + 2 * c.gap_in_fp32_error < 0.5 * o.difference
+                            : 2 * real_in_noises * c.gap_in_fp32_error < std::max(visible, std::abs(c.gap_in_fp32));
+        if (telling) {
+            c.judged_in_fp32 = true;
+            c.final_in_fp32 = field.fair_final() + c.gap_in_fp32;
+            c.paired_gap = false;
+            o.diverged = o.stalled = false;
+            classify(c, field, c.final_in_fp32, std::max(noise.value, c.gap_in_fp32_error));
+        }
+    }
+    if (c.standing == Standing::equal && std::abs(o.difference) <= real_in_noises * o.noise) o.parts_at = -1;
     o.sentence = describe(c);
     return c;
 }

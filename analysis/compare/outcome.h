@@ -11,12 +11,19 @@
 //     recipe's final loss (a recipe 50 % behind wasted half of its steps), and the excess relative to the smaller of
 //     the twin's progress and its remaining loss (a least-squares run falls by 5 decades and ends 10 times above the
 //     floor: its progress looks perfect, its floor does not; hazard U02).
+//   * the recipe's own loss is read through its own forward pass, which rounds (weights near 50 in bf16 are a quarter
+//     apart; a loss of 5e-8 in fp16 is 0 or 6e-8). Where the trace has the loss of the same weights and batches in fp32
+//     (Step::loss_in_fp32), a bad or unreadable curve is read again from it: the weights are what training makes. The
+//     second reading counts only when it is telling: surely less than half of the gap that the curve shows, or, where
+//     the curve shows nothing, precise to a sixth of what there is to see.
 #pragma once
 
 #include "analysis/compare/twin_soundness.h"
 #include "analysis/verdict/assessment.h"
+#include "emulation/number/format.h"
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -31,6 +38,8 @@ enum class Standing : std::uint8_t {
     diverged,   ///< not finite for good, or ended above where it began, while the twin did not
 };
 
+inline constexpr double real_in_noises = 3;
+
 struct Comparison {
     Outcome outcome;
     Standing standing = Standing::unknown;
@@ -43,19 +52,38 @@ struct Comparison {
     /// window is beyond 3 of its own standard errors. Pairing cancels the batches' noise, but not what two runs drift
     /// apart by luck, so alone it is no verdict; together with updates that lose a measured share it is.
     bool paired_gap = false;
+    /// False when the recipe stores its loss in so few bits that the twin's curve would hardly be visible in them: the
+    /// spacing at the twin's final loss is above a quarter of that loss, or of the twin's progress. The curve then
+    /// proves nothing, good or bad.
+    bool loss_readable = true;
+    /// The loss that fp32 reads from the recipe's weights at sampled steps of the second half, over the twin's of the
+    /// same batches, and its standard error; NaN without 3 samples.
+    double gap_in_fp32 = std::numeric_limits<double>::quiet_NaN();
+    double gap_in_fp32_error = 0;
+    /// The curve looked bad or unreadable, those samples are telling, and `standing` is what they show.
+    bool judged_in_fp32 = false;
+    double final_in_fp32 = 0;  ///< the twin's final loss plus that gap; only when judged_in_fp32
+    double progress_share = 0; ///< of the twin's progress, what the recipe made; 1 = all
+    double loss_spacing = 0;   ///< distance of neighbouring stored losses at the twin's final loss; 0 in fp32
 
     [[nodiscard]] bool bad() const { return standing >= Standing::much_worse; }
     [[nodiscard]] bool fine() const { return standing == Standing::equal; }
+    /// The loss could not show it if updates were lost: unreadable, too short, or the twin's hardly moves either.
+    [[nodiscard]] bool blind() const {
+        return (!loss_readable && !judged_in_fp32) || standing == Standing::unknown ||
+               outcome.progress <= real_in_noises * outcome.noise;
+    }
 };
 
-inline constexpr double real_in_noises = 3;
 inline constexpr double worse_behind = 0.10, worse_excess = 0.02;
 inline constexpr double much_worse_behind = 0.50, much_worse_excess = 0.10;
 inline constexpr double stalled_progress = 0.20;
 /// Consecutive non-finite losses at the end that count as divergence: a single bad batch may recover.
 inline constexpr std::size_t diverged_tail = 3;
 
+/// `loss_format`: storage of the recipe's loss.
 [[nodiscard]] Comparison compare_outcome(const std::vector<trace::Step> &recipe, const std::vector<trace::Step> &twin,
-                                         const std::vector<std::vector<double>> &sibling_losses);
+                                         const std::vector<std::vector<double>> &sibling_losses,
+                                         const number::Format &loss_format = number::format_of(number::FormatId::fp32));
 
 } // namespace halfscope::analysis

@@ -41,14 +41,16 @@ struct StepSums {
 
 PooledFidelity pool(const std::vector<StepSums> &steps, std::size_t first) {
     PooledFidelity p;
-    double retained = 0, cosine = 0, ratio = 0, moved = 0, gradient = 0, lost = 0;
-    int cosines = 0, movers = 0, gradients = 0;
+    double dot = 0, reference_squares = 0, cosine = 0, ratio = 0, moved = 0, gradient = 0, gradient_reference = 0,
+           lost = 0;
+    int cosines = 0, movers = 0;
     for (std::size_t i = first; i < steps.size(); ++i) {
         const StepSums &s = steps[i];
         if (!(s.reference_squares > 0)) continue;
         ++p.samples;
         p.elements += s.elements;
-        retained += s.dot / s.reference_squares;
+        dot += s.dot;
+        reference_squares += s.reference_squares;
         ratio += std::sqrt(s.squares / s.reference_squares);
         lost += s.lost / s.elements;
         if (s.squares > 0) {
@@ -59,18 +61,25 @@ PooledFidelity pool(const std::vector<StepSums> &steps, std::size_t first) {
             moved += s.moved / s.should_move;
             ++movers;
         }
-        if (s.gradient_reference > 0) {
-            gradient += s.gradient_dot / s.gradient_reference;
-            ++gradients;
-        }
+        gradient += s.gradient_dot;
+        gradient_reference += s.gradient_reference;
     }
     const auto mean = [](double sum, int n) { return n ? sum / n : not_a_number; };
-    p.retained = mean(retained, p.samples);
+    p.retained = p.samples ? dot / reference_squares : not_a_number;
+    if (p.samples > 1) {
+        // Of a ratio of sums, linearised.
+        double squares = 0;
+        for (std::size_t i = first; i < steps.size(); ++i) {
+            const double off = steps[i].dot - p.retained * steps[i].reference_squares;
+            if (steps[i].reference_squares > 0) squares += off * off;
+        }
+        p.retained_error = std::sqrt(squares * p.samples / (p.samples - 1)) / reference_squares;
+    }
     p.norm_ratio = mean(ratio, p.samples);
     p.gradient_lost = mean(lost, p.samples);
     p.cosine = mean(cosine, cosines);
     p.moved = mean(moved, movers);
-    p.gradient_retained = mean(gradient, gradients);
+    p.gradient_retained = gradient_reference > 0 ? gradient / gradient_reference : not_a_number;
     return p;
 }
 
@@ -107,8 +116,7 @@ const LayerFidelity *FidelitySummary::find(const std::string &layer) const {
 std::vector<const LayerFidelity *> FidelitySummary::frozen() const {
     std::vector<const LayerFidelity *> result;
     for (const LayerFidelity &l : layers)
-        if (l.late.known() && l.late.elements >= frozen_evidence && l.late.retained < frozen_retained)
-            result.push_back(&l);
+        if (l.late.elements >= frozen_evidence && l.late.retains_less_than(frozen_retained)) result.push_back(&l);
     std::stable_sort(result.begin(), result.end(), [](const LayerFidelity *a, const LayerFidelity *b) {
         return a->late.retained < b->late.retained;
     });
@@ -140,6 +148,16 @@ FidelitySummary summarize_fidelity(const trace::StoredRun &run, const RunRanges 
     for (const std::int64_t step : broken)
         if (!skipped.contains(step)) ++summary.broken_samples;
 
+    // Samples may crowd at the start (powers of two): late is the second half of the run, not of the samples.
+    const std::int64_t second_half = run.steps.empty() ? 0 : (run.steps.front().step + run.steps.back().step + 1) / 2;
+    const auto late_from = [second_half](const std::map<std::int64_t, StepSums> &samples) {
+        const auto late = std::count_if(samples.begin(), samples.end(),
+                                        [second_half](const auto &sample) { return sample.first >= second_half; });
+        return samples.size() -
+               static_cast<std::size_t>(
+                   late > 0 ? late : std::min<std::ptrdiff_t>(1, static_cast<std::ptrdiff_t>(samples.size())));
+    };
+
     std::vector<StepSums> steps;
     for (const auto &[step, sums] : whole) {
         steps.push_back(sums);
@@ -153,7 +171,7 @@ FidelitySummary summarize_fidelity(const trace::StoredRun &run, const RunRanges 
         summary.points.push_back(point);
     }
     summary.all = pool(steps, 0);
-    summary.late = pool(steps, steps.size() / 2);
+    summary.late = pool(steps, late_from(whole));
     for (const std::string &name : order) {
         LayerFidelity layer;
         layer.layer = name;
@@ -163,7 +181,7 @@ FidelitySummary summarize_fidelity(const trace::StoredRun &run, const RunRanges 
             if (layer.first_bad_step < 0 && bad(sums)) layer.first_bad_step = step;
         }
         layer.all = pool(steps, 0);
-        layer.late = pool(steps, steps.size() / 2);
+        layer.late = pool(steps, late_from(layers[name]));
         summary.layers.push_back(std::move(layer));
     }
     summary.relative_update = relative_update(whole, ranges);

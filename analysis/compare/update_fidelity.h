@@ -10,9 +10,9 @@
 // doubled. Healthy recipes retain 0.98 to 1.02.
 //
 // Samples at skipped steps (no update by intent) and samples whose sums are not finite are left out; the latter are
-// counted. "Late" is the second half of the samples: early steps are large and survive formats that lose all later
-// ones. Sums are pooled over weights within a step, then means are taken over steps with equal weight, because update
-// norms fall by orders of magnitude over a run and sums over steps would only see the beginning.
+// counted. "Late" is the second half of the run: early steps are large and survive formats that lose all later
+// ones. Retained is a ratio of sums over weights and samples (a mean of ratios would be ruled by samples with a small
+// update, in which a compensated update happens to jump); the other figures are means over samples.
 #pragma once
 
 #include "analysis/statistics/tensor_history.h"
@@ -33,16 +33,24 @@ inline constexpr double overshot_retained = 2.0; ///< above: twice the step
 /// element once in many steps, and a small bias may have no such step among the samples.
 inline constexpr double frozen_evidence = 500;
 
-/// Means over sampled steps of sums pooled over some weights. NaN where fp32 makes no update at all.
+/// Some weights over some sampled steps. NaN where fp32 makes no update at all.
 struct PooledFidelity {
     int samples = 0; ///< sampled steps in which fp32 updates these weights
     double retained = 0, cosine = 0, norm_ratio = 0;
+    double retained_error = 0;    ///< standard error of `retained`, from the spread over samples
     double moved = 0;             ///< of the elements fp32 moves, those that moved
     double gradient_retained = 0; ///< the same figure for the unscaled gradients, norm-weighted over weights
     double gradient_lost = 0;     ///< of the elements non-zero in the fp32 gradient, those that are zero
     double elements = 0;          ///< elements in all samples
 
     [[nodiscard]] bool known() const { return samples > 0; }
+    /// Below or above `limit` by more than two standard errors: single samples of rounded updates scatter.
+    [[nodiscard]] bool retains_less_than(double limit) const {
+        return known() && retained + 2 * retained_error < limit;
+    }
+    [[nodiscard]] bool retains_more_than(double limit) const {
+        return known() && retained - 2 * retained_error > limit;
+    }
 };
 
 struct LayerFidelity {

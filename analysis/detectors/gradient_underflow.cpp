@@ -93,7 +93,10 @@ void find(const Evidence &e, std::vector<Finding> &findings) {
     const bool harmful = worst.retained_known ? worst.retained < costly_retained : worst.lost >= half_lost;
     Finding f;
     f.detector = gradient_underflow.info.id;
-    f.severity = !harmful ? Severity::info : e.severity_if_bad(Severity::warning);
+    const bool broken = worst.retained_known && worst.retained < broken_retained;
+    f.severity = !harmful                                                 ? Severity::info
+                 : e.comparison.bad() || (broken && e.comparison.blind()) ? Severity::critical
+                                                                          : Severity::warning;
     f.layer = worst.tensor->info.layer;
     f.tensor = worst.tensor->info.name;
     f.first_step = first_step(*worst.tensor);

@@ -31,29 +31,28 @@ namespace {
 /// True when the update loses clearly more than the gradient had lost already.
 bool lost_in_the_update(const PooledFidelity &f) {
     const double gradient = std::isfinite(f.gradient_retained) ? std::min(1.0, f.gradient_retained) : 1.0;
-    return f.known() && f.retained < costly_retained && gradient - f.retained >= 1.0 - costly_retained;
+    return f.retains_less_than(costly_retained) && gradient - f.retained >= 1.0 - costly_retained;
 }
 
 void find(const Evidence &e, std::vector<Finding> &findings) {
     const trace::Run &run = e.run.run;
     const number::Format &format = format_named(run.weight_format);
     if (run.master_weights || !is_reduced(format)) return;
+    const bool whole = lost_in_the_update(e.fidelity.late);
     std::vector<const LayerFidelity *> layers;
     for (const LayerFidelity &layer : e.fidelity.layers)
-        if (lost_in_the_update(layer.late) && layer.late.elements >= frozen_evidence) layers.push_back(&layer);
+        if (lost_in_the_update(layer.late) && (whole || layer.late.elements >= frozen_evidence))
+            layers.push_back(&layer);
     std::stable_sort(layers.begin(), layers.end(), [](const LayerFidelity *a, const LayerFidelity *b) {
         return a->late.retained < b->late.retained;
     });
-    const bool whole = lost_in_the_update(e.fidelity.late);
     if (!whole && (layers.empty() || layers.front()->late.retained >= frozen_retained)) return;
 
     const PooledFidelity &late = e.fidelity.late;
     Finding f;
     f.detector = lost_weight_updates.info.id;
     const bool severe = late.retained < broken_retained;
-    const bool outcome_cannot_show =
-        !e.comparison.fine() || e.comparison.outcome.progress <= 3 * e.comparison.outcome.noise;
-    f.severity = e.comparison.bad() || (severe && outcome_cannot_show) ? Severity::critical : Severity::warning;
+    f.severity = e.comparison.bad() || (severe && e.comparison.blind()) ? Severity::critical : Severity::warning;
     f.weight = 85;
     if (!layers.empty()) {
         f.layer = layers.front()->layer;

@@ -6,8 +6,8 @@
 // 2^-12.5 = 1.7e-4 has a v of zero in fp16; with eps gone too the update is m / 0 = inf, with a larger eps it is m /
 // eps, far too long (U07). bf16 has fp32's range: there neither happens.
 //
-// Which tensors. Optimizer state named `<weight>.exp_avg_sq`, against the twin's, and the setting eps rounded to the
-// state's format.
+// Which tensors. Optimizer state named `<weight>.v` (or `.exp_avg_sq`), against the twin's, and the setting eps rounded
+// to the state's format.
 //
 // Threshold. eps: exact, it is zero or it is not. v: at least 10 % of the elements non-zero in fp32 are zero here (the
 // share of steps lost from which an outcome counts as worse). Critical when the outcome is bad or updates came out not
@@ -28,6 +28,8 @@ namespace {
 
 constexpr double telling_loss = 0.10;
 
+bool is_second_moment(std::string_view name) { return name.ends_with(".v") || name.ends_with("exp_avg_sq"); }
+
 struct SecondMoment {
     const TensorHistory *worst = nullptr;
     double lost = 0;
@@ -37,7 +39,7 @@ struct SecondMoment {
 SecondMoment lost_second_moments(const Evidence &e) {
     SecondMoment result;
     for (const TensorHistory &tensor : e.ranges.tensors) {
-        if (tensor.info.role != "optimizer_state" || !tensor.info.name.ends_with("exp_avg_sq")) continue;
+        if (tensor.info.role != "optimizer_state" || !is_second_moment(tensor.info.name)) continue;
         double lost = tensor.summary.underflow_share;
         if (const TensorHistory *reference = e.twin ? e.twin->find(tensor.info.name) : nullptr) {
             const double beside_twin = lost_share(tensor, *reference);

@@ -3,6 +3,7 @@
 #include "analysis/compare/outcome.h"
 #include "analysis/compare/update_fidelity.h"
 #include "analysis/detectors/detector.h"
+#include "analysis/statistics/format_limits.h"
 #include "analysis/statistics/loss_scale_window.h"
 #include "analysis/statistics/tensor_history.h"
 #include "analysis/verdict/judge.h"
@@ -19,6 +20,13 @@ std::vector<double> losses_of(const trace::StoredRun &run) {
     losses.reserve(run.steps.size());
     for (const trace::Step &step : run.steps) losses.push_back(step.loss);
     return losses;
+}
+
+/// Storage of the loss; fp32 when it was not traced.
+const number::Format &loss_format(const trace::StoredRun &run) {
+    for (const trace::TensorInfo &tensor : run.tensors)
+        if (tensor.role == "loss" && !tensor.backward) return format_named(tensor.format);
+    return number::format_of(number::FormatId::fp32);
 }
 
 /// The twin seen by the analysis of a recipe; everything is empty when the trace has none.
@@ -54,7 +62,8 @@ RecipeAssessment assess_recipe(const trace::Session &session, const trace::Reade
     const RunRanges ranges = read_ranges(reader, run);
     const RunRanges *twin_ranges = twin.run ? &twin.ranges : nullptr;
     const std::vector<trace::Step> none;
-    const Comparison comparison = compare_outcome(run.steps, twin.run ? twin.run->steps : none, siblings);
+    const Comparison comparison =
+        compare_outcome(run.steps, twin.run ? twin.run->steps : none, siblings, loss_format(run));
     const FidelitySummary fidelity = summarize_fidelity(run, ranges);
     const ScaleWindows windows = scale_windows(ranges, twin_ranges);
     const NonFiniteOrigins origins = find_origins(run, ranges, twin_ranges);

@@ -32,10 +32,28 @@ struct Weighing {
 
     [[nodiscard]] bool updates_broken() const {
         const PooledFidelity &late = e.fidelity.late;
-        return late.known() && (late.retained < broken_retained || late.retained > overshot_retained);
+        return late.retains_less_than(broken_retained) || late.retains_more_than(overshot_retained);
     }
-    [[nodiscard]] bool updates_costly() const {
-        return e.fidelity.late.known() && e.fidelity.late.retained < costly_retained;
+    [[nodiscard]] bool updates_costly() const { return e.fidelity.late.retains_less_than(costly_retained); }
+    /// It made all but a hundredth of the twin's progress and then stands at a higher loss, for no cause a detector
+    /// knows, with updates as long as fp32's: what its forward pass rounds may be all there is to it.
+    [[nodiscard]] bool higher_floor() const {
+        return e.comparison.standing <= Standing::much_worse && e.comparison.progress_share >= 0.99 &&
+               e.fidelity.late.known() && !updates_costly() && !updates_broken() && !cause();
+    }
+    /// More than that: each sampled update is fp32's from the same weights, and the weights' loss in fp32, as far as it
+    /// was sampled, is not above the twin's.
+    [[nodiscard]] bool only_the_reading_is_worse() const {
+        const PooledFidelity &late = e.fidelity.late;
+        return higher_floor() && !e.comparison.judged_in_fp32 && std::abs(late.retained - 1) <= sound_retained &&
+               late.retained_error <= sound_retained &&
+               e.comparison.gap_in_fp32 <= real_in_noises * e.comparison.gap_in_fp32_error;
+    }
+    /// A layer whose updates lose a tenth or more.
+    [[nodiscard]] bool a_layer_costly() const {
+        return std::any_of(e.fidelity.layers.begin(), e.fidelity.layers.end(), [](const LayerFidelity &l) {
+            return l.late.elements >= frozen_evidence && l.late.retains_less_than(costly_retained);
+        });
     }
     [[nodiscard]] bool growing() const {
         return std::any_of(findings.begin(), findings.end(),
@@ -80,7 +98,13 @@ std::string fidelity_in_words(const FidelitySummary &f) {
 
 Judgement safe(const Weighing &w) {
     const Evidence &e = w.e;
-    std::string headline = without_stop(e.comparison.outcome.sentence);
+    const Outcome &o = e.comparison.outcome;
+    std::string headline = without_stop(o.sentence);
+    if (!e.comparison.fine())
+        headline = fmt::format(
+            "Its loss ends at {} against {} in fp32, but the forward pass that reads it rounds: its weights "
+            "receive fp32's updates, and their loss in fp32 is not above the twin's where it was sampled",
+            figure(o.final), figure(o.reference_final));
     if (const std::string words = fidelity_in_words(e.fidelity); !words.empty()) headline += "; " + words;
     headline += '.';
     if (e.comparison.skipped > 0)
@@ -89,16 +113,14 @@ Judgement safe(const Weighing &w) {
     return {Verdict::safe, headline, {}};
 }
 
-Judgement by_fidelity_alone(const Weighing &w) {
+/// `why`: the reason the loss cannot judge, a sentence without its full stop.
+Judgement by_fidelity_alone(const Weighing &w, const std::string &why) {
     const Evidence &e = w.e;
-    const std::string setting =
-        fmt::format("The updates are too small to move the loss in {} steps, in fp32 as well", e.comparison.steps);
-    if (!e.fidelity.known()) return w.none(setting + ", and no update fidelity was sampled to judge by instead.");
-    if (w.updates_broken() || !e.fidelity.frozen().empty())
-        return {
-            Verdict::unsafe, w.blame(fmt::format("{} ({}).", continued(setting), fidelity_in_words(e.fidelity))), {}};
-    const std::string words = fmt::format("{}; {}.", setting, fidelity_in_words(e.fidelity));
-    return {w.updates_costly() ? Verdict::risky : Verdict::safe, words, {}};
+    if (!e.fidelity.known()) return w.none(why + ", and no update fidelity was sampled to judge by instead.");
+    if (w.updates_broken())
+        return {Verdict::unsafe, w.blame(fmt::format("{} ({}).", fidelity_in_words(e.fidelity), continued(why))), {}};
+    const std::string words = fmt::format("{}; {}.", why, fidelity_in_words(e.fidelity));
+    return {w.updates_costly() || !e.fidelity.frozen().empty() ? Verdict::risky : Verdict::safe, words, {}};
 }
 
 Judgement weigh(const Weighing &w) {
@@ -121,13 +143,15 @@ Judgement weigh(const Weighing &w) {
                         e.windows.model.fits() && !e.windows.model.high_layer.empty() && e.windows.model.high >= 0
                             ? fmt::format(" (2^{} fits)", e.windows.model.high)
                             : std::string()));
-    if (w.twin.learns || c.bad()) {
-        if (c.bad()) return w.unsafe();
-    } else {
+    if (w.only_the_reading_is_worse()) return safe(w);
+    if (c.bad()) return w.higher_floor() ? w.risky(w.blame(c.outcome.sentence)) : w.unsafe();
+    if (!w.twin.learns) {
         if (!w.small_steps())
             return w.none(fmt::format("No verdict: {}, so there is no learning to compare.", w.twin.problem));
-        return by_fidelity_alone(w);
+        return by_fidelity_alone(
+            w, fmt::format("The updates are too small to move the loss in {} steps, in fp32 as well", c.steps));
     }
+    if (!c.loss_readable && !c.judged_in_fp32) return by_fidelity_alone(w, without_stop(c.outcome.sentence));
     if (c.standing == Standing::worse) {
         if (w.updates_broken()) return w.unsafe();
         return w.risky(w.blame(c.outcome.sentence));
@@ -137,7 +161,7 @@ Judgement weigh(const Weighing &w) {
     if (w.cut_short() && 2 * static_cast<std::int64_t>(e.run.steps.size()) < e.run.run.planned_steps)
         return w.none(
             fmt::format("The run was cut short after {}; so far: {}", w.how_far(), continued(c.outcome.sentence)));
-    if (w.updates_broken())
+    if (w.updates_broken() || (c.judged_in_fp32 && w.updates_costly()))
         return w.risky(w.blame(fmt::format("The loss does not show it yet ({})", fidelity_in_words(e.fidelity))) + ".");
     if (const auto frozen = e.fidelity.frozen(); !frozen.empty()) {
         std::vector<std::string> names;
@@ -147,7 +171,7 @@ Judgement weigh(const Weighing &w) {
                         "not show it yet.",
                         name_list(names), names.size() == 1 ? "is" : "are", percent(frozen.front()->late.retained))));
     }
-    if (w.updates_costly() && c.paired_gap)
+    if ((w.updates_costly() || w.a_layer_costly()) && c.paired_gap)
         return w.risky(w.blame(fmt::format(
             "{}, and the loss is slightly but consistently above the twin's ({} against {}).",
             continued(fidelity_in_words(e.fidelity)), figure(c.outcome.final), figure(c.outcome.reference_final))));
@@ -164,6 +188,8 @@ std::string confidence_in(const Weighing &w, const Judgement &j) {
     if (w.cut_short()) wanted.push_back(fmt::format("the whole run (it was cut short after {})", w.how_far()));
     if (e.comparison.steps < plenty_of_steps && !not_finite)
         wanted.push_back(fmt::format("more steps (it had {})", e.comparison.steps));
+    if (!e.comparison.loss_readable && !e.comparison.judged_in_fp32 && !not_finite)
+        wanted.push_back("a loss computed in fp32");
     if (!w.twin.learns && !not_finite) wanted.push_back("enough steps for the twin's loss to fall visibly");
     if (!e.fidelity.known() && !not_finite) wanted.push_back("update-fidelity samples");
     // Seeds matter where the gap is neither nothing nor overwhelming.
@@ -171,6 +197,8 @@ std::string confidence_in(const Weighing &w, const Judgement &j) {
     const double noises = o.noise > 0 ? std::abs(o.difference) / o.noise : 0.0;
     if (w.siblings == 0 && !not_finite && noises > 1 && noises < 10)
         wanted.push_back("a second fp32 seed (`halfscope converge`)");
+    if (j.verdict == Verdict::safe && !e.comparison.fine() && e.comparison.loss_readable && w.twin.learns)
+        wanted.push_back("more samples of the loss in fp32");
     if (j.verdict != Verdict::safe && !w.cause()) wanted.push_back("a recognised cause");
     if (wanted.empty()) return "high";
     return fmt::format("{}: {} would raise it", wanted.size() == 1 ? "medium" : "low", fmt::join(wanted, ", "));

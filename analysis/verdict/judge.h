@@ -9,7 +9,8 @@
 //    (the loss of a short run need not show it), when the updates lose a tenth or more and the loss is consistently
 //    above the twin's batch by batch, though within the noise of seeds, or when activations grow towards overflow.
 // 5. Where the loss cannot show anything because the updates are too small to move it in so few steps (fine-tuning,
-//    hazards N05 and U03), fidelity decides alone. A twin that takes large steps and learns nothing gives no verdict.
+//    hazards N05 and U03), or because the recipe stores its loss too coarsely, fidelity decides alone. A twin that
+//    takes large steps and learns nothing gives no verdict.
 #pragma once
 
 #include "analysis/detectors/detector.h"
@@ -26,6 +27,9 @@ inline constexpr std::int64_t enough_steps = 10;
 inline constexpr std::int64_t plenty_of_steps = 50;
 /// Weights that move by less than a tenth of their length in the whole run need not lower the loss visibly.
 inline constexpr double small_journey = 0.1;
+
+/// Updates that retain 1 within this are fp32's: half of what counts as a costly loss.
+inline constexpr double sound_retained = 0.05;
 
 struct Judgement {
     Verdict verdict = Verdict::no_verdict;

@@ -11,6 +11,7 @@
 #include <map>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace halfscope::test {
@@ -141,6 +142,9 @@ class TraceBuilder {
         events_.push_back(e);
     }
 
+    /// Of the step being built.
+    void loss_in_fp32(double loss) { loss_in_fp32_ = loss; }
+
     struct Scale {
         double used = 1, after = 1;
         bool skipped = false;
@@ -155,6 +159,7 @@ class TraceBuilder {
         s.loss_scale_after = scale.after;
         s.skipped = scale.skipped;
         s.learning_rate = learning_rate;
+        s.loss_in_fp32 = std::exchange(loss_in_fp32_, not_a_number);
         for (auto &r : records_) r.step = s.step;
         for (auto &f : fidelity_) f.step = s.step;
         for (auto &e : events_) e.step = s.step;
@@ -193,9 +198,15 @@ class TraceBuilder {
     std::vector<trace::TensorStep> records_;
     std::vector<trace::Fidelity> fidelity_;
     std::vector<trace::Event> events_;
+    double loss_in_fp32_ = not_a_number;
     bool open_ = false;
     std::int64_t next_step_ = 0;
 };
+
+/// Steps at which a run samples tensors and fidelity: powers of two, and 16 spread evenly, as the trainer does.
+inline bool step_is_sampled(std::int64_t step, std::int64_t steps) {
+    return (step & (step - 1)) == 0 || step % std::max<std::int64_t>(1, steps / 16) == 0;
+}
 
 /// A loss that falls from 2.5 to a floor of 0.5, with the batch noise of step t, the same for every run of a test.
 inline double learning_curve(std::int64_t t, double floor = 0.5, double pace = 25, double noise = 0.03,
@@ -230,6 +241,12 @@ inline std::string told(const analysis::RecipeAssessment &a) {
         text += "  " + std::string(analysis::name_of(f.severity)) + " " + f.detector + " @" + f.layer + "/" + f.tensor +
                 " step " + std::to_string(f.first_step) + "\n    evidence: " + f.evidence + "\n    cause: " + f.cause +
                 "\n    remedy: " + f.remedy + "\n";
+    if (!a.fidelity.empty()) {
+        double late = 0;
+        const std::size_t half = a.fidelity.size() / 2;
+        for (std::size_t i = half; i < a.fidelity.size(); ++i) late += a.fidelity[i].retained;
+        text += "  late retained: " + std::to_string(late / static_cast<double>(a.fidelity.size() - half)) + "\n";
+    }
     return text + "  window: " + a.scale_window_sentence + "\n";
 }
 

@@ -16,7 +16,6 @@ struct TwoLayer {
     double scale = 1;       ///< static loss scale
     std::uint64_t seed = 0; ///< of weights, task and data
     std::int64_t steps = 400;
-    std::int64_t sample_every = 10; ///< tensors and fidelity
 };
 
 namespace two_layer {
@@ -131,7 +130,7 @@ inline double train_two_layer(TraceBuilder &builder, const TwoLayer &setup) {
         std::vector<float> h, p;
         const double mse = forward(w, b, h, p);
         if (step >= setup.steps - 50) tail += mse / 50;
-        const bool sampled = step % setup.sample_every == 0;
+        const bool sampled = step_is_sampled(step, setup.steps);
         if (sampled) {
             builder.put("fc1.weight", w.w1);
             builder.put("fc1.out", h);
