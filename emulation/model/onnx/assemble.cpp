@@ -215,27 +215,21 @@ bool is_transpose(const ops::HostTensor &a, const ops::HostTensor &b) {
 
 } // namespace
 
-Graph assemble(const Draft &draft, std::string name, Notes &notes) {
-    note_ties(draft, notes);
-    return Assembly(draft).run(std::move(name));
-}
+Graph assemble(const Draft &draft, std::string name) { return Assembly(draft).run(std::move(name)); }
 
-void note_ties(const Draft &draft, Notes &notes) {
-    const DraftUses uses(draft);
-    std::vector<const DraftValue *> matrices;
-    for (std::size_t i = 0; i < draft.values.size(); ++i)
-        if (const DraftValue &value = draft.values[i]; value.kind == Kind::weight && value.shape.rank() == 2 &&
-                                                       value.shape.elements() > 1 &&
-                                                       !uses.of(static_cast<ValueId>(i)).empty())
+void note_ties(const Graph &graph, Notes &notes) {
+    std::vector<const Value *> matrices;
+    for (ValueId id : graph.weights)
+        if (const Value &value = graph.value(id); value.shape.rank() == 2 && value.shape.elements() > 1)
             matrices.push_back(&value);
     for (std::size_t i = 0; i < matrices.size(); ++i)
         for (std::size_t j = i + 1; j < matrices.size(); ++j) {
-            const DraftValue &a = *matrices[i], &b = *matrices[j];
+            const Value &a = *matrices[i], &b = *matrices[j];
             if (a.shape[0] != b.shape[1] || a.shape[1] != b.shape[0] || !is_transpose(*a.data, *b.data)) continue;
             notes.add(fmt::format("{} is the exact transpose of {}: most likely they are tied in your model, and "
                                   "constant folding untied them; they train separately here (export with "
                                   "do_constant_folding=False to keep the tie).",
-                                  b.source, a.source));
+                                  b.name, a.name));
         }
 }
 

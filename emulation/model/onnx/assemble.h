@@ -8,9 +8,9 @@ namespace halfscope::model::importing {
 
 /// Layers with parameters take the module path of their parameter ("h.0.mlp.c_fc"), unless it is shared; others the
 /// scope of their node. A parameter whose name the exporter made up is renamed after its layer ("lm_head.weight").
-[[nodiscard]] Graph assemble(const Draft &draft, std::string name, Notes &notes);
+[[nodiscard]] Graph assemble(const Draft &draft, std::string name);
 
 /// Says which trained matrices are exact transposes of one another: most likely tied in the user's model.
-void note_ties(const Draft &draft, Notes &notes);
+void note_ties(const Graph &graph, Notes &notes);
 
 } // namespace halfscope::model::importing

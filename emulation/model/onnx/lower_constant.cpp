@@ -1,9 +1,12 @@
 // Values that the file states or that follow from known ones only.
 #include "emulation/model/onnx/lowering.h"
+#include "emulation/model/onnx/tensor_data.h"
 
 #include <fmt/format.h>
 
 #include <cmath>
+#include <limits>
+#include <set>
 
 namespace halfscope::model::importing {
 namespace {
@@ -99,12 +102,14 @@ void eye_like(NodeContext &node) {
         for (std::int64_t row = 0; row < shape[0]; ++row)
             if (const std::int64_t column = row + diagonal; column >= 0 && column < shape[1])
                 out.as<float>()[static_cast<std::size_t>(row * shape[1] + column)] = 1;
-    const std::int64_t type = node.node.integer("dtype", 1);
     const ValueId eye = node.draft.add_constant(std::move(out));
-    // 1 float, 10 float16, 11 double, 16 bfloat16; 9 bool; the rest integers.
-    node.bind(0, node.cast(eye, type == 9                                             ? DType::boolean
-                                : type == 1 || type == 10 || type == 11 || type == 16 ? DType::fp32
-                                                                                      : DType::int64));
+    DType type = node.dtype(node.in(0));
+    if (const auto *stated = node.node.find<std::int64_t>("dtype")) {
+        std::set<std::string> ignored;
+        if (*stated < 0 || *stated > std::numeric_limits<int>::max()) throw Unsupported("a result of unknown type");
+        type = storage_type(static_cast<int>(*stated), "its result", ignored);
+    }
+    node.bind(0, node.cast(eye, type));
 }
 
 /// Coordinates of the elements that are not zero, one row per axis.

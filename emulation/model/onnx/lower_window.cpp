@@ -1,9 +1,8 @@
-// Convolutions, pooling and nearest-neighbour resizing.
+// Convolutions and pooling.
 #include "emulation/model/onnx/lowering.h"
 
 #include <fmt/format.h>
 
-#include <cmath>
 #include <numeric>
 
 namespace halfscope::model::importing {
@@ -206,57 +205,6 @@ template <OpKind kind> void global_pool(NodeContext &node) {
     node.bind(0, node.emit({kind, spatial, {}}, {x}, {dimensional(name, spatial.axes.size())}));
 }
 
-/// Scales of all axes: an attribute (Upsample-7), operand 1 (Upsample-9, Resize-10), operand 2 or sizes in operand 3.
-Shape resized(const NodeContext &node, const Shape &from, bool upsample, bool &exact) {
-    const std::size_t at = upsample || node.opset < 11 ? 1 : 2;
-    Shape to;
-    exact = true;
-    if (!upsample && at == 2 && node.has(3) && node.shape(node.in(3)).elements() > 0)
-        return checked_shape(node.integers(3, "the sizes it makes"), "its result");
-    std::vector<double> scales;
-    if (const auto *stated = node.node.find<std::vector<double>>("scales")) {
-        scales = *stated;
-    } else {
-        const ops::HostTensor *data = node.draft.constant(node.in(at));
-        if (!data || data->dtype != ops::DType::fp32) throw Unsupported("scales that are not known");
-        for (float scale : data->as<float>()) scales.push_back(static_cast<double>(scale));
-    }
-    if (scales.size() != static_cast<std::size_t>(from.rank())) throw std::runtime_error("it needs one scale per axis");
-    std::vector<std::int64_t> sizes;
-    for (std::size_t i = 0; i < scales.size(); ++i) {
-        const double size = static_cast<double>(from[static_cast<int>(i)]) * scales[i];
-        if (!(size >= 0 && size <= static_cast<double>(largest_tensor)))
-            throw std::runtime_error("its scales are out of range");
-        exact = exact && size == std::floor(size);
-        sizes.push_back(static_cast<std::int64_t>(std::floor(size)));
-    }
-    return checked_shape(sizes, "its result");
-}
-
-void resize(NodeContext &node) {
-    const ValueId x = node.in(0);
-    const bool upsample = node.node.op == "Upsample";
-    const std::string mode = node.node.text("mode", "nearest");
-    if (mode != "nearest") throw Unsupported("attribute mode = " + mode);
-    if (node.node.attributes.contains("axes")) throw Unsupported("attribute axes");
-    const std::size_t axes = spatial_axes(node, x);
-    bool exact = true;
-    const Shape from = node.shape(x), to = resized(node, from, upsample, exact);
-    if (to == from) return node.bind(0, x);
-    if (to.rank() != from.rank()) throw std::runtime_error("its sizes do not fit its operand");
-    const bool plain = upsample || node.opset < 11;
-    const std::string coordinates =
-        plain ? "asymmetric" : node.node.text("coordinate_transformation_mode", "half_pixel");
-    const std::string rounding = plain ? "floor" : node.node.text("nearest_mode", "round_prefer_floor");
-    bool whole = true; // enlarged by whole numbers: then rounding of half-pixel centres picks floor(i / scale) too
-    for (int i = 2; i < from.rank(); ++i) whole = whole && from[i] > 0 && to[i] % from[i] == 0;
-    const bool floor_of_ratio = coordinates == "asymmetric" && rounding == "floor" && exact;
-    const bool same_by_centres = coordinates == "half_pixel" && rounding.starts_with("round_prefer") && whole;
-    if (!floor_of_ratio && !same_by_centres)
-        throw Unsupported(fmt::format("nearest neighbours by {} and {} at these sizes", coordinates, rounding));
-    node.bind(0, node.emit({OpKind::resize_nearest, {}, {}}, {x}, {dimensional("upsample_nearest", axes), to}));
-}
-
 } // namespace
 
 void add_window_rules(RuleTable &table) {
@@ -266,8 +214,6 @@ void add_window_rules(RuleTable &table) {
     table["AveragePool"] = average_pool;
     table["GlobalAveragePool"] = global_pool<OpKind::reduce_mean>;
     table["GlobalMaxPool"] = global_pool<OpKind::reduce_max>;
-    table["Resize"] = resize;
-    table["Upsample"] = resize;
 }
 
 } // namespace halfscope::model::importing

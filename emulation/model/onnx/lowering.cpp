@@ -92,8 +92,9 @@ class Lowering {
         if (batch_symbol_.empty() && axis == 0) batch_symbol_ = symbol;
         if (axis == 0 || (!symbol.empty() && symbol == batch_symbol_))
             return options_.batch > 0 ? options_.batch : ImportOptions::free_batch;
-        notes_.add(fmt::format("Axis {} of input '{}'{} has no fixed size; {} was taken.", axis, input.name,
-                               symbol.empty() ? "" : " ('" + symbol + "')", ImportOptions::free_axis));
+        notes_.add(
+            fmt::format("Axis {} of input '{}'{} has no fixed size; {} was taken (--dimension NAME=SIZE sets it).",
+                        axis, input.name, symbol.empty() ? "" : " ('" + symbol + "')", ImportOptions::free_axis));
         return ImportOptions::free_axis;
     }
 
@@ -194,7 +195,8 @@ class Lowering {
             return false;
         const DraftValue original = draft_.value(operands[0]);
         if (original.source.empty() || !ops::is_floating(original.dtype)) return false;
-        add_parameter(node.outputs[0], original.data);
+        const ValueId alias = add_parameter(node.outputs[0], original.data);
+        if (draft_.value(alias).kind != DraftValue::Kind::weight) return true;
         notes_.about(node.outputs[0],
                      "The exporter had merged parameters with equal values; these are parameters of their own again:");
         return true;
@@ -244,6 +246,7 @@ const RuleTable &rules() {
         add_reduction_rules(made);
         add_product_rules(made);
         add_window_rules(made);
+        add_resize_rules(made);
         add_normalization_rules(made);
         add_loss_rules(made);
         add_control_rules(made);

@@ -100,6 +100,7 @@ void add_constant_rules(RuleTable &table);
 void add_reduction_rules(RuleTable &table);
 void add_product_rules(RuleTable &table);
 void add_window_rules(RuleTable &table);
+void add_resize_rules(RuleTable &table);
 void add_normalization_rules(RuleTable &table);
 void add_loss_rules(RuleTable &table);
 void add_control_rules(RuleTable &table);
