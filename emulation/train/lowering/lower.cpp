@@ -208,11 +208,10 @@ class Lowering {
     void lower_node(Node node, NodeId original) {
         const bool floating_result = ops::is_floating(graph_.value(node.outputs.front()).dtype);
         std::optional<DType> wanted;
-        if (in_fp64(node))
-            wanted = explicit_cast(node);
-        else if (floating_result || recipe_.policy != Policy::full)
-            wanted = cast_operands(node, original);
-        if (node.operation.kind == OpKind::cast && !floating_result) wanted = graph_.value(node.outputs.front()).dtype;
+        if (in_fp64(node)) wanted = explicit_cast(node);
+        else wanted = cast_operands(node, original);
+        // Integers and booleans keep their types; comparisons still see their operands cast.
+        if (!floating_result) wanted = explicit_cast(node);
 
         std::vector<model::Operand> operands;
         bool all_16bit = true;

@@ -114,12 +114,13 @@ NonFiniteSources find_non_finite_source(const Executor &executor, const Executor
         const bool from_constants =
             std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId input) { return constant[at(input)]; });
         double amax = 0;
-        bool infinite_operand = false, nan_operand = false;
+        bool infinite_operand = false, nan_operand = false, infinite_constant = false;
         for (ValueId input : node.inputs) {
             const Contents &contents = snapshot[input];
             const Contents meant = twin_contents(input);
             amax = std::max(amax, contents.amax);
-            // A mask's -inf among the operands is no excuse for the result: fp32 lives with it.
+            // With a twin, a mask's -inf among the operands is no excuse for the result: fp32 lives with it.
+            infinite_constant = infinite_constant || (contents.infinite && constant[at(input)]);
             infinite_operand = infinite_operand || (contents.infinite && !meant.infinite && !constant[at(input)]);
             nan_operand = nan_operand || (contents.nan && !meant.nan);
         }
@@ -134,7 +135,7 @@ NonFiniteSources find_non_finite_source(const Executor &executor, const Executor
                                        describe(graph, node, snapshot, output)};
             };
             if (contents.infinite && !found.infinity && !infinite_operand && !nan_operand && !meant.infinite &&
-                !from_constants)
+                !from_constants && (twin || !infinite_constant))
                 found.infinity = source();
             if (contents.nan && !found.nan && !nan_operand && !meant.nan) found.nan = source();
         }

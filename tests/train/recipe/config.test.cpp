@@ -1,0 +1,106 @@
+#include "emulation/train/config/config.h"
+
+#include <doctest/doctest.h>
+
+using namespace halfscope;
+using namespace halfscope::train;
+
+namespace {
+
+std::string mistake(const std::string &text) {
+    try {
+        (void)parse_config(text, "c.toml");
+    } catch (const std::invalid_argument &error) {
+        return error.what();
+    }
+    return "accepted";
+}
+
+bool says(const std::string &text, const char *part) {
+    const std::string reason = mistake(text);
+    INFO(reason);
+    const bool found = reason.find(part) != std::string::npos && reason.find('\n') == std::string::npos;
+    CHECK(found);
+    return found;
+}
+
+} // namespace
+
+TEST_CASE("a file defines recipes, overrides built-in ones, layers and training") {
+    const Config config = parse_config(R"(
+[train]
+steps = 200
+optimizer = "adamw"
+lr = 3e-4
+betas = [0.9, 0.95]
+loss-scale = "megatron:interval=500"
+recipes = ["mine", "later"]
+order = "file"
+freeze = ["lora_B"]
+
+[recipes.mine]
+base = "fp16-amp"
+accumulation = "hopper"
+[[recipes.mine.layers]]
+match = 'blocks\.3\.'
+format = "fp32"
+
+[recipes.later]
+base = "mine"
+flush-subnormals = true
+
+[recipes.bf16-pure]
+state = "fp32"
+
+[[layers]]
+match = "lm_head"
+)",
+                                       "c.toml");
+    CHECK(*config.training.steps == 200);
+    CHECK(*config.training.optimizer == OptimizerKind::adamw);
+    CHECK(*config.training.learning_rate == 3e-4);
+    CHECK(*config.training.beta2 == 0.95);
+    CHECK(*config.training.order == data::Order::file);
+    CHECK(config.training.recipes == std::vector<std::string>{"mine", "later"});
+    const Recipe mine = configured_recipe(config, "mine"), later = configured_recipe(config, "later");
+    CHECK(mine.policy == Policy::autocast);
+    CHECK(mine.accumulation == ops::Accumulation::hopper);
+    REQUIRE(mine.layers.size() == 2);
+    CHECK(mine.layers[0].pattern == "lm_head"); // general ones first: a recipe's own win
+    CHECK(mine.layers[1].pattern == "blocks\\.3\\.");
+    CHECK(later.flush_subnormals);
+    CHECK(later.accumulation == ops::Accumulation::hopper);
+    CHECK(configured_recipe(config, "bf16-pure").state == ops::DType::fp32);
+    CHECK(configured_recipe(config, "bf16-amp").layers.size() == 1);
+    CHECK(configured_recipe(config, "fp32").layers.empty());
+    CHECK_THROWS_WITH_AS((void)configured_recipe(config, "fp16-apm"), doctest::Contains("did you mean 'fp16-amp'?"),
+                         std::invalid_argument);
+
+    TrainingOptions command_line;
+    command_line.steps = 7;
+    command_line.complete_with(config.training);
+    CHECK(*command_line.steps == 7);
+    CHECK(*command_line.learning_rate == 3e-4);
+}
+
+TEST_CASE("mistakes are answered with file, line and the nearest valid name") {
+    says("[train\n", "c.toml, line 1: not valid TOML");
+    says("[train]\nlearning-rate = 1\n", "line 2: [train] has no key 'learning-rate'");
+    says("[train]\nmomentun = 1\n", "did you mean 'momentum'?");
+    says("[trains]\n", "did you mean 'train'?");
+    says("[train]\nsteps = \"many\"\n", "line 2: steps must be a whole number");
+    says("[train]\nlr = true\n", "lr must be a number");
+    says("[train]\nbetas = [0.9]\n", "two numbers");
+    says("[train]\nseed = -1\n", "negative");
+    says("[train]\noptimizer = \"lamb\"\n", "sgd, adam, adamw");
+    says("[train]\nloss-scale = \"torch:window=3\"\n", "init, growth, backoff, interval");
+    says("[recipes.mine]\ncompute = \"fp16\"\n", "needs base");
+    says("[recipes.mine]\nbase = \"fp16-appm\"\n", "did you mean 'fp16-amp'?");
+    says("[recipes.mine]\nbase = \"fp16-amp\"\ncompute = \"fp8\"\n", "use fp32, fp16 or bf16");
+    says("[recipes.mine]\nbase = \"fp16-amp\"\nweights = \"fp16\"\n", "autocast keeps weights in fp32");
+    says("[recipes.mine]\nbase = \"fp16-pure\"\nweights = \"bf16\"\n", "stores weights in its compute format fp16");
+    says("[recipes.mine]\nbase = \"fp16-amp\"\nmaster-weights = false\n", "own masters");
+    says("[recipes.mine]\nbase = \"fp16-o2\"\nupdate = \"kahan\"\n", "without masters");
+    says("[recipes.mine]\nbase = \"fp16-amp\"\n[[recipes.mine.layers]]\nformat = \"fp32\"\n", "needs match");
+    says("[recipes.mine]\nbase = \"fp16-amp\"\nautocast = \"torch\"\n", "torch-2-cuda");
+}
