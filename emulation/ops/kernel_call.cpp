@@ -1,8 +1,11 @@
 #include "emulation/ops/kernel_call.h"
 
-#include "emulation/number/round_array.h"
+#include "emulation/number/round_blocks.h"
+#include "emulation/ops/scratch.h"
 
+#include <algorithm>
 #include <cstring>
+#include <mutex>
 
 namespace halfscope::ops {
 namespace {
@@ -22,27 +25,56 @@ number::RoundArrayOptions rounding_options(const KernelCall &call, const OutputR
     return options;
 }
 
-/// Leaves `count` C values at element `first` of a view; statistics of the block are merged into `statistics`.
+/// Leaves `count` C values at element `first` of a view, a multiple of a block. When `counts` is not null, counts are
+/// added to it and sums[i] receives the sums of block i.
 void leave(const KernelCall &call, const OutputRounding &rounding, const TensorView &view, std::int64_t first,
-           std::int64_t count, const float *values, number::RangeStatistics *statistics) {
+           std::int64_t count, const float *values, number::RangeStatistics *counts, number::BlockSums *sums) {
     std::byte *out = view.as<std::byte>() + static_cast<std::size_t>(first) * size_of(view.dtype);
-    number::round_array(values, static_cast<std::size_t>(count), format_id(view.dtype), out,
-                        rounding_options(call, rounding, first), statistics);
+    const auto n = static_cast<std::size_t>(count);
+    if (counts)
+        number::round_blocks(values, n, format_id(view.dtype), out, rounding_options(call, rounding, first), *counts,
+                             sums);
+    else
+        number::round_array(values, n, format_id(view.dtype), out, rounding_options(call, rounding, first));
 }
 
 void leave(const KernelCall &call, const OutputRounding &rounding, const TensorView &view, std::int64_t first,
-           std::int64_t count, const double *values, number::RangeStatistics *statistics) {
+           std::int64_t count, const double *values, number::RangeStatistics *counts, number::BlockSums *sums) {
     if (view.dtype == DType::fp64) {
         if (values != view.as<double>() + first)
             std::memcpy(view.as<double>() + first, values, static_cast<std::size_t>(count) * sizeof(double));
-        if (!statistics) return;
+        if (!counts) return;
     }
     // Reference runs only: narrowed to fp32 first, which is what statistics of fp64 tensors are defined on.
-    std::vector<float> narrow(values, values + count);
+    const std::vector<float> narrow(values, values + count);
     if (view.dtype == DType::fp64)
-        number::round_array(narrow.data(), narrow.size(), number::FormatId::fp32, nullptr, {}, statistics);
+        number::round_blocks(narrow.data(), narrow.size(), number::FormatId::fp32, nullptr, {}, *counts, sums);
     else
-        leave(call, rounding, view, first, count, narrow.data(), statistics);
+        leave(call, rounding, view, first, count, narrow.data(), counts, sums);
+}
+
+/// Calls body(first, count, counts, sums) for runs of whole blocks of output `index`, in parallel; `counts` is null
+/// when nobody asked. Counts are merged in any order, sums in the order of their blocks: so runs may be of any length.
+template <typename Body> void for_runs_of_blocks(const KernelCall &call, std::size_t index, const Body &body) {
+    number::RangeStatistics *statistics = call.statistics_of(index);
+    const std::int64_t total = call.outputs[index].shape.elements();
+    const std::int64_t blocks = (total + produce_block - 1) / produce_block;
+    if (blocks == 0) return;
+    number::BlockSums *sums =
+        statistics ? scratch<number::BlockSums>(Scratch::block_sums, static_cast<std::size_t>(blocks)) : nullptr;
+    // Long enough that threads and the merging of counts cost little, short enough that threads share the work evenly.
+    const std::int64_t each = std::clamp<std::int64_t>(blocks / (4 * call.threads.threads()), 4, 64);
+    std::mutex merging;
+    call.threads.run((blocks + each - 1) / each, [&](std::int64_t task) {
+        const std::int64_t first = task * each * produce_block;
+        const std::int64_t count = std::min(each * produce_block, total - first);
+        if (!statistics) return body(first, count, nullptr, nullptr);
+        number::RangeStatistics counts;
+        body(first, count, &counts, sums + task * each);
+        const std::lock_guard lock(merging);
+        statistics->merge(counts);
+    });
+    if (statistics) number::add_sums(*statistics, sums, static_cast<std::size_t>(blocks));
 }
 
 template <typename C> constexpr DType dtype_of_c = std::is_same_v<C, double> ? DType::fp64 : DType::fp32;
@@ -111,62 +143,57 @@ template <typename C>
 void produce(const KernelCall &call, std::size_t index,
              const std::function<void(std::int64_t, std::int64_t, C *)> &fill) {
     const TensorView &view = call.outputs[index];
-    number::RangeStatistics *statistics = call.statistics_of(index);
-    const std::int64_t total = view.shape.elements();
-    const std::int64_t blocks = (total + produce_block - 1) / produce_block;
     const bool direct = view.dtype == dtype_of_c<C>;
-    std::vector<number::RangeStatistics> parts(statistics ? static_cast<std::size_t>(blocks) : 0);
-    // A task is a fixed run of blocks, so that small tensors do not pay for threads.
-    constexpr std::int64_t blocks_per_task = 4;
-    call.threads.run((blocks + blocks_per_task - 1) / blocks_per_task, [&](std::int64_t task) {
-        alignas(64) C scratch[produce_block];
-        for (std::int64_t block = task * blocks_per_task; block < std::min(blocks, (task + 1) * blocks_per_task);
-             ++block) {
-            const std::int64_t first = block * produce_block;
-            const std::int64_t count = std::min(produce_block, total - first);
-            C *out = direct ? view.as<C>() + first : scratch;
-            fill(first, count, out);
-            number::RangeStatistics *part = statistics ? &parts[static_cast<std::size_t>(block)] : nullptr;
-            if (!direct || part || call.operation.rounding != OutputRounding{})
-                leave(call, call.operation.rounding, view, first, count, out, part);
-        }
-    });
-    for (const auto &part : parts) statistics->merge(part);
+    const bool rounds = !direct || call.operation.rounding != OutputRounding{};
+    for_runs_of_blocks(
+        call, index,
+        [&](std::int64_t begin, std::int64_t length, number::RangeStatistics *counts, number::BlockSums *sums) {
+            alignas(64) C scratch_block[produce_block];
+            for (std::int64_t first = begin; first < begin + length; first += produce_block) {
+                const std::int64_t count = std::min(produce_block, begin + length - first);
+                C *out = direct ? view.as<C>() + first : scratch_block;
+                fill(first, count, out);
+                if (rounds || counts) leave(call, call.operation.rounding, view, first, count, out, counts, sums);
+                if (sums) ++sums;
+            }
+        });
 }
 
 template <typename C> void store(const KernelCall &call, std::size_t index, const C *values) {
     const TensorView &view = call.outputs[index];
-    if (view.dtype == dtype_of_c<C> && values == view.as<const C>()) {
-        produce<C>(call, index, [](std::int64_t, std::int64_t, C *) {});
-        return;
-    }
-    produce<C>(call, index, [&](std::int64_t first, std::int64_t count, C *out) {
-        std::memcpy(out, values + first, static_cast<std::size_t>(count) * sizeof(C));
-    });
+    const bool in_place = view.dtype == dtype_of_c<C> && values == view.as<const C>();
+    if (in_place && !call.statistics_of(index) && call.operation.rounding == OutputRounding{}) return;
+    for_runs_of_blocks(
+        call, index,
+        [&](std::int64_t first, std::int64_t count, number::RangeStatistics *counts, number::BlockSums *sums) {
+            leave(call, call.operation.rounding, view, first, count, values + first, counts, sums);
+        });
 }
 
 template <typename C>
 void leave_block(const KernelCall &call, std::size_t index, std::int64_t first, std::int64_t count, const C *values,
                  const OutputRounding &rounding, number::RangeStatistics *statistics) {
-    leave(call, rounding, call.outputs[index], first, count, values, statistics);
+    number::BlockSums sums;
+    leave(call, rounding, call.outputs[index], first, count, values, statistics, &sums);
+    if (statistics) number::add_sums(*statistics, &sums, 1);
 }
 
 void measure(const KernelCall &call, std::size_t index) {
-    number::RangeStatistics *statistics = call.statistics_of(index);
     const TensorView &view = call.outputs[index];
-    if (!statistics || !is_floating(view.dtype)) return;
-    const std::int64_t total = view.shape.elements();
-    std::vector<number::RangeStatistics> parts(static_cast<std::size_t>((total + produce_block - 1) / produce_block));
-    call.threads.run(static_cast<std::int64_t>(parts.size()), [&](std::int64_t block) {
-        const std::int64_t first = block * produce_block, count = std::min(produce_block, total - first);
-        auto &part = parts[static_cast<std::size_t>(block)];
-        if (view.dtype == DType::fp64)
-            leave(call, {}, view, first, count, view.as<const double>() + first, &part);
-        else
-            number::measure_array(view.as<const std::byte>() + static_cast<std::size_t>(first) * size_of(view.dtype),
-                                  static_cast<std::size_t>(count), format_id(view.dtype), part);
-    });
-    for (const auto &part : parts) statistics->merge(part);
+    if (!call.statistics_of(index) || !is_floating(view.dtype)) return;
+    for_runs_of_blocks(
+        call, index,
+        [&](std::int64_t begin, std::int64_t length, number::RangeStatistics *counts, number::BlockSums *sums) {
+            if (view.dtype == DType::fp64)
+                return leave(call, {}, view, begin, length, view.as<const double>() + begin, counts, sums);
+            // Rounding what is already a number of the format changes nothing and counts what is there.
+            alignas(64) float widened[produce_block];
+            for (std::int64_t first = begin; first < begin + length; first += produce_block, ++sums) {
+                const std::int64_t count = std::min(produce_block, begin + length - first);
+                number::round_blocks(load<float>(view, first, count, widened), static_cast<std::size_t>(count),
+                                     format_id(view.dtype), nullptr, {}, *counts, sums);
+            }
+        });
 }
 
 template const float *load<float>(const TensorView &, std::int64_t, std::int64_t, float *);

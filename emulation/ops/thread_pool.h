@@ -2,8 +2,10 @@
 // either.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -27,15 +29,23 @@ class ThreadPool {
 
   private:
     void work();
-    void take_tasks(std::unique_lock<std::mutex> &lock);
+    bool join(std::uint64_t &seen);
+    void take_tasks();
 
     std::vector<std::thread> workers_;
     std::mutex mutex_;
     std::condition_variable start_, done_;
+
+    // A job is open while body_ is set; workers join and leave it under the mutex, and take tasks without it.
     const std::function<void(std::int64_t)> *body_ = nullptr;
-    std::int64_t next_ = 0, tasks_ = 0, running_ = 0;
+    std::int64_t tasks_ = 0;
     std::exception_ptr failure_;
-    bool stopping_ = false;
+    int asleep_ = 0;
+    bool waiting_ = false; ///< run() sleeps until the last worker leaves
+    std::atomic<std::int64_t> next_{0};
+    std::atomic<int> joined_{0};
+    std::atomic<std::uint64_t> job_{0}; ///< counts jobs; what an idle worker watches
+    std::atomic<bool> stopping_{false};
 };
 
 } // namespace halfscope::ops

@@ -4,7 +4,7 @@
 #include "emulation/ops/convolution/weight_gradient.h"
 #include "emulation/ops/kernels.h"
 #include "emulation/ops/matmul/accumulate.h"
-#include "emulation/ops/matmul/scratch.h"
+#include "emulation/ops/scratch.h"
 
 #include <limits>
 #include <vector>

@@ -1,7 +1,7 @@
 #include "emulation/number/simd_targets.h"
 
 #include "emulation/ops/convolution/indirect_product.h"
-#include "emulation/ops/matmul/scratch.h"
+#include "emulation/ops/scratch.h"
 
 #include <algorithm>
 

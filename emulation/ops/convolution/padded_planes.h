@@ -4,7 +4,7 @@
 #pragma once
 
 #include "emulation/ops/kernel_call.h"
-#include "emulation/ops/matmul/scratch.h"
+#include "emulation/ops/scratch.h"
 
 #include <algorithm>
 #include <cstdint>

@@ -7,7 +7,7 @@
 #include "emulation/ops/convolution/indirect_product.h"
 #include "emulation/ops/convolution/padded_planes.h"
 #include "emulation/ops/matmul/gemm.h"
-#include "emulation/ops/matmul/scratch.h"
+#include "emulation/ops/scratch.h"
 
 #include <limits>
 #include <vector>

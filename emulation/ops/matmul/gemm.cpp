@@ -1,7 +1,7 @@
 #include "emulation/number/simd_targets.h"
 
 #include "emulation/ops/matmul/gemm.h"
-#include "emulation/ops/matmul/scratch.h"
+#include "emulation/ops/scratch.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "emulation/ops/matmul/gemm.cpp"

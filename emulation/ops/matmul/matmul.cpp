@@ -2,7 +2,7 @@
 
 #include "emulation/ops/matmul/accumulate.h"
 #include "emulation/ops/matmul/gemm.h"
-#include "emulation/ops/matmul/scratch.h"
+#include "emulation/ops/scratch.h"
 
 #include <vector>
 

@@ -10,7 +10,7 @@
 namespace halfscope::ops {
 
 /// One buffer per purpose and thread, so that an operation and the tasks it runs never share one.
-enum class Scratch : std::size_t { result, columns, rows, operand_a, operand_b, partial, count };
+enum class Scratch : std::size_t { result, columns, rows, operand_a, operand_b, partial, block_sums, count };
 
 /// At least `count` elements of uninitialised memory, 64-byte aligned. Valid until this thread asks for the same
 /// purpose again.
