@@ -1,8 +1,7 @@
+#include "emulation/ops/formulas/formulas.h"
 #include "emulation/ops/normalization/channels.h"
 #include "emulation/ops/normalization/normalization.h"
 #include "emulation/ops/transcendental.h"
-
-#include <cmath>
 
 namespace halfscope::ops::normalization {
 namespace {
@@ -34,8 +33,8 @@ void normalise(const KernelCall &call, const Channels &channels, const C *mean, 
     produce<C>(call, 0, [&](std::int64_t first, std::int64_t count, C *out) {
         const C *x = load<C>(call.inputs[0], first, count, out);
         for_each_plane(channels, first, count, [&](std::int64_t channel, std::int64_t at, std::int64_t length) {
-            const C m = mean[channel], r = rstd[channel], g = gamma[channel], b = beta[channel];
-            for (std::int64_t i = at; i < at + length; ++i) out[i] = std::fma((x[i] - m) * r, g, b);
+            formulas::normalise(x + at, mean[channel], rstd[channel], gamma[channel], beta[channel], out + at,
+                                static_cast<std::size_t>(length));
         });
     });
 }
@@ -157,8 +156,8 @@ template <typename C> void batch_norm_gradient(const KernelCall &call) {
         const C *dy = load<C>(call.inputs[0], first, length, scratch), *x = load<C>(call.inputs[1], first, length, out);
         for_each_plane(channels, first, length, [&](std::int64_t channel, std::int64_t at, std::int64_t plane) {
             const auto c = static_cast<std::size_t>(channel);
-            const C m = mean[c], k = slope[c], s = offset[c], f = factor[c];
-            for (std::int64_t i = at; i < at + plane; ++i) out[i] = std::fma(-(x[i] - m), k, dy[i] - s) * f;
+            formulas::centred_gradient(dy + at, x + at, mean[c], slope[c], offset[c], factor[c], out + at,
+                                       static_cast<std::size_t>(plane));
         });
     });
     store<C>(call, 1, dgamma.data());

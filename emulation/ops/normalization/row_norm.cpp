@@ -1,11 +1,10 @@
 // layer_norm, rms_norm, group_norm: rows of consecutive elements, each with its own statistics.
+#include "emulation/ops/formulas/formulas.h"
 #include "emulation/ops/normalization/channels.h"
 #include "emulation/ops/normalization/column_tree.h"
 #include "emulation/ops/normalization/normalization.h"
 #include "emulation/ops/produce_units.h"
 #include "emulation/ops/transcendental.h"
-
-#include <cmath>
 
 namespace halfscope::ops::normalization {
 namespace {
@@ -69,22 +68,19 @@ void require_elements(const KernelCall &call, const TensorView &view, std::int64
         call.reject(std::string(what) + " needs " + std::to_string(elements) + " elements, got " + view.shape.text());
 }
 
-/// out = h * gamma + beta for one row; h may be out.
-template <typename C> void scale_row(const Rows &rows, const C *h, const C *gamma, const C *beta, C *out) {
+/// out = h * gamma for one row; h may be out.
+template <typename C> void scale_row(const Rows &rows, const C *h, const C *gamma, C *out) {
     if (!gamma) {
         if (h != out) std::copy(h, h + rows.length, out);
         return;
     }
     if (rows.per_value == 1) {
-        if (beta)
-            for (std::int64_t i = 0; i < rows.length; ++i) out[i] = std::fma(h[i], gamma[i], beta[i]);
-        else
-            for (std::int64_t i = 0; i < rows.length; ++i) out[i] = h[i] * gamma[i];
+        for (std::int64_t i = 0; i < rows.length; ++i) out[i] = h[i] * gamma[i];
         return;
     }
     for (std::int64_t value = 0; value * rows.per_value < rows.length; ++value)
         for (std::int64_t i = value * rows.per_value; i < (value + 1) * rows.per_value; ++i)
-            out[i] = beta ? std::fma(h[i], gamma[value], beta[value]) : h[i] * gamma[value];
+            out[i] = h[i] * gamma[value];
 }
 
 /// h = (x - mean) * rstd, or x * rstd.
@@ -93,6 +89,21 @@ template <typename C> void normalised_row(const Rows &rows, const C *x, const Ro
         for (std::int64_t i = 0; i < rows.length; ++i) h[i] = (x[i] - row.mean) * row.rstd;
     else
         for (std::int64_t i = 0; i < rows.length; ++i) h[i] = x[i] * row.rstd;
+}
+
+/// One row of the result; gamma and beta (null where absent) are those of the row. x may be out.
+template <typename C>
+void result_row(const Rows &rows, const C *x, const RowStatistics<C> &row, const C *gamma, const C *beta, C *out) {
+    if (!beta) {
+        normalised_row(rows, x, row, out);
+        scale_row<C>(rows, out, gamma, out);
+    } else if (rows.per_value == 1) {
+        formulas::normalise_each(x, gamma, beta, row.mean, row.rstd, out, static_cast<std::size_t>(rows.length));
+    } else {
+        for (std::int64_t value = 0, at = 0; at < rows.length; ++value, at += rows.per_value)
+            formulas::normalise(x + at, row.mean, row.rstd, gamma[value], beta[value], out + at,
+                                static_cast<std::size_t>(rows.per_value));
+    }
 }
 
 /// Operands of a gradient: (dy, x[, mean], rstd[, gamma]).
@@ -134,16 +145,13 @@ template <typename C> void input_gradient(const KernelCall &call, const Gradient
         const RowStatistics<C> row = operands.statistics(number);
         const C *dy = load<C>(call.inputs[0], number * length, length, g);
         const C *gamma = operands.gamma ? operands.gamma + rows.first_value(number) : nullptr;
-        scale_row<C>(rows, dy, gamma, nullptr, g);
+        scale_row<C>(rows, dy, gamma, g);
         normalised_row(rows, load<C>(call.inputs[1], number * length, length, h), row, h);
         const C n = static_cast<C>(length);
         const C b = reduction::tree_sum_products(static_cast<const C *>(g), static_cast<const C *>(h), length) / n;
-        if (rows.centred) {
-            const C a = reduction::tree_sum(static_cast<const C *>(g), length) / n;
-            for (std::int64_t i = 0; i < length; ++i) out[i] = std::fma(-h[i], b, g[i] - a) * row.rstd;
-        } else {
-            for (std::int64_t i = 0; i < length; ++i) out[i] = std::fma(-h[i], b, g[i]) * row.rstd;
-        }
+        const C a = rows.centred ? reduction::tree_sum(static_cast<const C *>(g), length) / n : C(0); // g - 0 is g
+        formulas::row_gradient(static_cast<const C *>(g), static_cast<const C *>(h), b, a, row.rstd, out,
+                               static_cast<std::size_t>(length));
     });
 }
 
@@ -226,9 +234,9 @@ template <typename C> void row_norm(const KernelCall &call) {
     });
     produce_units<C>(call, 0, length, [&](std::int64_t row, C *out) {
         const C *x = load<C>(call.inputs[0], row * length, length, out);
-        normalised_row(rows, x, {means[static_cast<std::size_t>(row)], rstds[static_cast<std::size_t>(row)]}, out);
         const std::int64_t first = rows.first_value(row);
-        scale_row<C>(rows, out, gamma ? gamma + first : nullptr, beta ? beta + first : nullptr, out);
+        result_row(rows, x, {means[static_cast<std::size_t>(row)], rstds[static_cast<std::size_t>(row)]},
+                   gamma ? gamma + first : nullptr, beta ? beta + first : nullptr, out);
     });
     if (call.outputs.size() == 1) return;
     if (centred) store<C>(call, 1, means.data());

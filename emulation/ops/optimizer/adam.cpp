@@ -1,3 +1,4 @@
+#include "emulation/ops/formulas/formulas.h"
 #include "emulation/ops/optimizer/optimizer.h"
 #include "emulation/ops/optimizer/update.h"
 
@@ -25,6 +26,7 @@ template <typename C> void adam_step(const KernelCall &call) {
     for_each_block<C>(call, [&](const UpdateBlock<C> &block) {
         alignas(64) C w[produce_block], g[produce_block], m[produce_block], v[produce_block];
         const std::int64_t n = block.count();
+        const auto count = static_cast<std::size_t>(n);
         block.read(0, w);
         block.read(1, g);
         block.read(2, m);
@@ -33,30 +35,34 @@ template <typename C> void adam_step(const KernelCall &call) {
             for (std::int64_t i = 0; i < n; ++i) w[i] = w[i] * shrink;
             block.intermediate(w, weight_type);
         } else if (decays) {
-            for (std::int64_t i = 0; i < n; ++i) g[i] = std::fma(decay, w[i], g[i]);
+            formulas::multiply_add(decay, w, g, g, count);
             block.intermediate(g, decayed_type);
         }
-        for (std::int64_t i = 0; i < n; ++i) m[i] = std::fma(new_mean, g[i] - m[i], m[i]);
+        formulas::move_towards(new_mean, g, m, m, count);
         block.leave(1, m);
         for (std::int64_t i = 0; i < n; ++i) v[i] = keep_variance * v[i];
         block.intermediate(v, variance_type);
-        for (std::int64_t i = 0; i < n; ++i) v[i] = std::fma(new_variance * g[i], g[i], v[i]);
+        formulas::add_square(new_variance, g, v, v, count);
         block.leave(2, v);
 
         C *q = v;
-        for (std::int64_t i = 0; i < n; ++i) q[i] = std::sqrt(v[i]);
-        block.intermediate(q, variance_type);
-        for (std::int64_t i = 0; i < n; ++i) q[i] = q[i] / bias;
-        block.intermediate(q, variance_type);
-        for (std::int64_t i = 0; i < n; ++i) q[i] = q[i] + epsilon;
-        block.intermediate(q, variance_type);
-        for (std::int64_t i = 0; i < n; ++i) q[i] = m[i] / q[i];
+        if (block.intermediates_rounded()) {
+            formulas::square_root(v, q, count);
+            block.intermediate(q, variance_type);
+            for (std::int64_t i = 0; i < n; ++i) q[i] = q[i] / bias;
+            block.intermediate(q, variance_type);
+            for (std::int64_t i = 0; i < n; ++i) q[i] = q[i] + epsilon;
+            block.intermediate(q, variance_type);
+            for (std::int64_t i = 0; i < n; ++i) q[i] = m[i] / q[i];
+        } else {
+            formulas::adam_quotient(m, v, bias, epsilon, q, count);
+        }
         if (step.kahan) {
             C *u = q;
             for (std::int64_t i = 0; i < n; ++i) u[i] = -step_size * q[i];
             compensated_update(block, w, u, m, 4);
         } else {
-            for (std::int64_t i = 0; i < n; ++i) w[i] = std::fma(-step_size, q[i], w[i]);
+            formulas::multiply_add(-step_size, q, w, w, count);
             block.leave(0, w);
         }
     });

@@ -1,7 +1,6 @@
+#include "emulation/ops/formulas/formulas.h"
 #include "emulation/ops/optimizer/optimizer.h"
 #include "emulation/ops/optimizer/update.h"
-
-#include <cmath>
 
 namespace halfscope::ops::optimizer {
 
@@ -23,10 +22,11 @@ template <typename C> void sgd_step(const KernelCall &call) {
     for_each_block<C>(call, [&](const UpdateBlock<C> &block) {
         alignas(64) C w[produce_block], g[produce_block], b[produce_block];
         const std::int64_t n = block.count();
+        const auto count = static_cast<std::size_t>(n);
         block.read(0, w);
         block.read(1, g);
         if (step.weight_decay != 0) {
-            for (std::int64_t i = 0; i < n; ++i) g[i] = std::fma(decay, w[i], g[i]);
+            formulas::multiply_add(decay, w, g, g, count);
             block.intermediate(g, decayed_type);
         }
         if (has_momentum) {
@@ -37,14 +37,14 @@ template <typename C> void sgd_step(const KernelCall &call) {
                 if (block.intermediates_rounded()) {
                     for (std::int64_t i = 0; i < n; ++i) b[i] = momentum * b[i];
                     block.intermediate(b, buffer_type);
-                    for (std::int64_t i = 0; i < n; ++i) b[i] = std::fma(damping, g[i], b[i]);
+                    formulas::multiply_add(damping, g, b, b, count);
                 } else {
-                    for (std::int64_t i = 0; i < n; ++i) b[i] = std::fma(momentum, b[i], damping * g[i]);
+                    formulas::weighted_sum(momentum, b, damping, g, b, count);
                 }
             }
             block.leave(1, b);
             if (step.nesterov) {
-                for (std::int64_t i = 0; i < n; ++i) g[i] = std::fma(momentum, b[i], g[i]);
+                formulas::multiply_add(momentum, b, g, g, count);
                 block.intermediate(g, promoted(decayed_type, buffer_type));
             } else {
                 std::copy(b, b + n, g);
@@ -55,7 +55,7 @@ template <typename C> void sgd_step(const KernelCall &call) {
             for (std::int64_t i = 0; i < n; ++i) u[i] = -learning_rate * g[i];
             compensated_update(block, w, u, b, compensation);
         } else {
-            for (std::int64_t i = 0; i < n; ++i) w[i] = std::fma(-learning_rate, g[i], w[i]);
+            formulas::multiply_add(-learning_rate, g, w, w, count);
             block.leave(0, w);
         }
     });

@@ -2,34 +2,56 @@
 #include "emulation/ops/pooling/window.h"
 #include "emulation/ops/produce_units.h"
 
-#include <cmath>
+#include <algorithm>
 #include <limits>
 
 namespace halfscope::ops::pooling {
 namespace {
 
-template <typename C> void pool_plane(const Windows &windows, const C *x, C *y, std::int64_t *index) {
+/// The outputs [first, last) along an axis whose tap `tap` lies inside the input.
+struct Reach {
+    std::int64_t first, last;
+};
+
+Reach reach_of(const WindowAxis &axis, std::int64_t tap) {
+    const std::int64_t before = axis.pad_begin - tap * axis.dilation; // position of output o is o * stride - before
+    const std::int64_t first = before > 0 ? (before + axis.stride - 1) / axis.stride : 0;
+    const std::int64_t last = axis.input + before <= 0 ? 0 : (axis.input + before - 1) / axis.stride + 1;
+    return {std::min(first, axis.output), std::clamp(last, first, std::max(first, axis.output))};
+}
+
+/// One row of outputs takes one row of taps: x[o * stride] against the best so far. The loop has no branches, so that
+/// it becomes SIMD instructions.
+template <typename C>
+void take_taps(const C *x, std::int64_t stride, std::int32_t at, std::int64_t count, C *best, std::int32_t *winner) {
+    for (std::int64_t o = 0; o < count; ++o) {
+        const C value = x[o * stride];
+        const bool takes = (value > best[o]) | (value != value) | (winner[o] < 0);
+        best[o] = takes ? value : best[o];
+        winner[o] = takes ? at + static_cast<std::int32_t>(o * stride) : winner[o];
+    }
+}
+
+template <typename C>
+void pool_plane(const Windows &windows, const C *x, C *y, std::int64_t *index, std::vector<std::int32_t> &winners) {
     const WindowAxis &rows = windows.rows, &columns = windows.columns;
+    winners.resize(static_cast<std::size_t>(columns.output));
     for (std::int64_t row = 0; row < rows.output; ++row) {
-        const std::int64_t row_first = rows.first_tap(row), row_last = rows.last_tap(row);
-        for (std::int64_t column = 0; column < columns.output; ++column) {
-            const std::int64_t column_first = columns.first_tap(column), column_last = columns.last_tap(column);
-            C best = -std::numeric_limits<C>::infinity();
-            std::int64_t winner =
-                row_first < row_last && column_first < column_last
-                    ? rows.position(row, row_first) * columns.input + columns.position(column, column_first)
-                    : -1;
-            for (std::int64_t i = row_first; i < row_last; ++i)
-                for (std::int64_t j = column_first; j < column_last; ++j) {
-                    const std::int64_t at = rows.position(row, i) * columns.input + columns.position(column, j);
-                    if (x[at] > best || std::isnan(x[at])) {
-                        best = x[at];
-                        winner = at;
-                    }
-                }
-            y[row * columns.output + column] = best;
-            index[row * columns.output + column] = winner;
-        }
+        C *best = y + row * columns.output;
+        std::fill(best, best + columns.output, -std::numeric_limits<C>::infinity());
+        std::fill(winners.begin(), winners.end(), -1);
+        for (std::int64_t i = rows.first_tap(row); i < rows.last_tap(row); ++i)
+            for (std::int64_t j = 0; j < columns.kernel; ++j) {
+                const Reach reach = reach_of(columns, j);
+                const std::int64_t at = rows.position(row, i) * columns.input + columns.position(reach.first, j);
+                if (columns.stride == 2) // the usual strides, known to the compiler
+                    take_taps(x + at, 2, static_cast<std::int32_t>(at), reach.last - reach.first, best + reach.first,
+                              winners.data() + reach.first);
+                else
+                    take_taps(x + at, columns.stride, static_cast<std::int32_t>(at), reach.last - reach.first,
+                              best + reach.first, winners.data() + reach.first);
+            }
+        std::copy(winners.begin(), winners.end(), index + row * columns.output);
     }
 }
 
@@ -40,13 +62,15 @@ template <typename C> void max_pool(const KernelCall &call) {
     const Windows windows = windows_of(call, x.shape, y.shape);
     if (index.dtype != DType::int64 || !(index.shape == y.shape))
         call.reject("the index output must be int64 of the result's shape " + y.shape.text());
+    if (windows.input_plane() > std::numeric_limits<std::int32_t>::max()) call.reject("a plane is too large");
     const WholeResult<C> result(call, 0);
     const std::int64_t in = windows.input_plane(), out = windows.output_plane();
     call.threads.run(windows.planes, [&](std::int64_t plane) {
         thread_local std::vector<C> scratch;
+        thread_local std::vector<std::int32_t> winners;
         scratch.resize(static_cast<std::size_t>(in));
         pool_plane(windows, load<C>(x, plane * in, in, scratch.data()), result.values() + plane * out,
-                   index.as<std::int64_t>() + plane * out);
+                   index.as<std::int64_t>() + plane * out, winners);
     });
     result.leave();
 }
