@@ -3,7 +3,7 @@
 #include "emulation/model/loss_attachment.h"
 #include "emulation/model/onnx/import.h"
 #include "emulation/model/zoo/zoo.h"
-#include "emulation/train/demand.h"
+#include "emulation/train/profile/data_demand.h"
 
 #include <fmt/format.h>
 
@@ -75,21 +75,21 @@ LoadedModel load_model(const ProfileOptions &options) {
             loaded.notes.push_back(fmt::format("No --data was given: {} is used.", loaded.data_name));
         }
         const auto hints = hints_for(loaded.data_name);
-        const auto batch = static_cast<int>(options.batch.value_or(zoo_batch(options.model)));
+        const auto batch = static_cast<int>(options.training.batch.value_or(zoo_batch(options.model)));
         const auto build = [spec = options.model, hints, batch, loss = options.loss](std::uint64_t seed,
                                                                                      std::vector<std::string> &notes) {
             model::Graph graph = model::build_zoo_model(spec, batch, seed, hints);
             attach_chosen_loss(graph, loss, notes);
             return graph;
         };
-        loaded.graph = build(options.training.seed, loaded.notes);
+        loaded.graph = build(options.training.seed.value_or(0), loaded.notes);
         loaded.reinitialize = [build](std::uint64_t seed) {
             std::vector<std::string> ignored;
             return build(seed, ignored);
         };
     } else {
         model::ImportOptions import;
-        import.batch = options.batch.value_or(default_batch);
+        import.batch = options.training.batch.value_or(default_batch);
         import.dimensions = parse_dimensions(options.dimensions);
         import.freeze = options.training.freeze;
         model::Imported imported = model::import_onnx(options.model, import);

@@ -1,4 +1,5 @@
 // `halfscope profile`: trains the model under each recipe beside its fp32 twin, judges, reports.
+#include "emulation/train/profile/profile.h"
 #include "analysis/verdict/assess.h"
 #include "cli/interruption.h"
 #include "cli/load_model.h"
@@ -6,6 +7,7 @@
 #include "cli/outputs.h"
 #include "cli/profile_options.h"
 #include "cli/version.h"
+#include "emulation/ops/backend.h"
 #include "kernels/device.h"
 #include "reports/document/document.h"
 #include "reports/render/html.h"
@@ -45,31 +47,60 @@ trace::Session session_of(const ProfileOptions &options, const LoadedModel &load
     return session;
 }
 
-/// Feeds the progress bar on standard error.
-train::ProgressCallback bar_for(reports::Progress &bar) {
-    return [&bar, current = std::string()](const train::Progress &at) mutable {
-        if (at.step == 0 || at.run != current) {
-            current = at.run;
-            bar.begin(at.run, at.steps, at.index, at.runs);
-            if (at.step == 0) return;
+/// Feeds the progress bar on standard error; `runs` in all.
+train::ProgressCallback bar_for(reports::Progress &bar, int runs) {
+    return [&bar, runs, index = 0, current = std::string()](const std::string &run, std::int64_t step,
+                                                            std::int64_t steps, double loss) mutable {
+        if (run != current) {
+            current = run;
+            bar.begin(run, steps, ++index, runs);
         }
-        bar.step(at.step, at.loss);
-        if (at.step == at.steps) bar.end();
+        if (step > 0) bar.step(step, loss);
+        if (step == steps) bar.end();
     };
+}
+
+std::int64_t trained_elements(const model::Graph &graph) {
+    std::int64_t elements = 0;
+    for (const model::ValueId weight : graph.weights) elements += graph.value(weight).shape.elements();
+    return elements;
+}
+
+train::ProfileSettings settings_of(const ProfileOptions &options, const LoadedModel &loaded, trace::Session &session,
+                                   const Interruption &interruption) {
+    train::ProfileSettings settings;
+    for (const std::string &name : options.training.recipes)
+        settings.recipes.push_back(train::configured_recipe(options.file, name));
+    settings.training = train::resolved(options.training, loaded.graph, session.notes);
+    settings.loss_scale = options.training.loss_scale;
+    if (options.training.accumulate) settings.accumulation = ops::accumulation_from(*options.training.accumulate);
+    settings.siblings = options.siblings;
+    settings.reinitialised = loaded.reinitialize;
+    settings.stop = &interruption.requested();
+    for (const auto &[name, value] : train::described(settings.training)) session.settings[name] = value;
+    return settings;
+}
+
+/// Trains and writes the trace; false when it was interrupted.
+bool trace_runs(const ProfileOptions &options, const Invocation &invocation) {
+    const LoadedModel loaded = load_model(options);
+    trace::Session session = session_of(options, loaded, invocation);
+    session.parameters = trained_elements(loaded.graph);
+    const Interruption interruption;
+    const train::ProfileSettings settings = settings_of(options, loaded, session, interruption);
+    const auto backend = ops::make_cpu_backend(options.training.threads.value_or(0));
+    trace::Writer writer(options.out);
+    writer.session(session);
+    reports::Progress bar(stderr);
+    const int runs = 1 + settings.siblings + static_cast<int>(settings.recipes.size());
+    return train::profile(loaded.graph, *loaded.dataset, settings, *backend, writer, bar_for(bar, runs));
 }
 
 int profile(ProfileOptions &options, const Invocation &invocation) {
     settle(options);
     require_device(options.device);
-    const LoadedModel loaded = load_model(options);
+    const bool finished = trace_runs(options, invocation);
     const std::filesystem::path out = options.out;
-    const Interruption interruption;
-    {
-        trace::Writer writer(out);
-        reports::Progress bar(stderr);
-        train::profile(loaded.graph, *loaded.dataset, options.training, session_of(options, loaded, invocation), writer,
-                       bar_for(bar), loaded.reinitialize, &interruption.requested());
-    }
     const analysis::Assessment assessment = analysis::assess(trace::Reader(out));
     reports::write_json(assessment, out / "report.json");
     reports::write_html(assessment, out / "report.html");
@@ -77,6 +108,7 @@ int profile(ProfileOptions &options, const Invocation &invocation) {
         fmt::print("{}", reports::to_text(reports::to_document(assessment)));
     else
         print_summary(assessment, out / "report.html");
+    if (!finished) fmt::print(stderr, "halfscope: interrupted; every finished step is in {}\n", options.out);
     return exit_code_of(assessment);
 }
 

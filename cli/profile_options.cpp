@@ -1,7 +1,7 @@
 #include "cli/profile_options.h"
 
 #include "emulation/ops/operation.h"
-#include "emulation/train/recipe/recipe.h"
+#include "emulation/train/loss_scaler.h"
 
 #include <fmt/format.h>
 
@@ -33,7 +33,7 @@ double number(const std::string &text, const std::string &flag) {
 } // namespace
 
 void add_profile_options(CLI::App &command, ProfileOptions &o) {
-    train::ProfileSettings &t = o.training;
+    train::TrainingOptions &t = o.training;
     command.add_option("MODEL", o.model, "An .onnx file, or zoo:NAME (see 'halfscope zoo')")->required();
     command.add_option("--data", o.data, "fashion-mnist, synthetic, an IDX directory, an .npz, or a text file");
     command.add_option("--loss", o.loss,
@@ -43,8 +43,8 @@ void add_profile_options(CLI::App &command, ProfileOptions &o) {
         "Comma-separated: fp32, fp16-amp, bf16-amp, fp16-o2, bf16-o2, fp16-pure, bf16-pure, bf16-pure-sr, "
         "bf16-pure-kahan, or from --config (default fp16-amp,bf16-amp)");
     command.add_option("--steps", t.steps, "Training steps per recipe")->check(CLI::PositiveNumber);
-    command.add_option("--batch", o.batch, "Samples per step")->check(CLI::PositiveNumber);
-    command.add_option("--optimizer", t.optimizer, "sgd, adam or adamw")
+    command.add_option("--batch", t.batch, "Samples per step")->check(CLI::PositiveNumber);
+    command.add_option("--optimizer", o.optimizer, "sgd, adam or adamw")
         ->check(CLI::IsMember({"sgd", "adam", "adamw"}));
     command.add_option("--lr", t.learning_rate, "Learning rate")->check(CLI::NonNegativeNumber);
     command.add_option("--momentum", t.momentum, "SGD momentum")->check(CLI::Range(0.0, 1.0));
@@ -54,47 +54,40 @@ void add_profile_options(CLI::App &command, ProfileOptions &o) {
         ->check(CLI::NonNegativeNumber);
     command.add_option("--clip-norm", t.clip_norm, "Clip the gradients' L2 norm to this, after unscaling")
         ->check(CLI::PositiveNumber);
-    command.add_flag("--clip-before-unscale", t.clip_before_unscale,
-                     "Clip the scaled gradients: a common mistake, to see it");
+    command.add_flag("--clip-before-unscale", o.clip_scaled, "Clip the scaled gradients: a common mistake, to see it");
     command.add_option(
         "--loss-scale", t.loss_scale,
         "none, static:K, dynamic, or RULE[:init=..,interval=..]: torch, apex, deepspeed, deepspeed-legacy, "
         "deepspeed-fp16opt, megatron, apex-hysteresis, paddle");
-    command.add_option("--accumulate", o.accumulate,
+    command.add_option("--accumulate", t.accumulate,
                        "How matrix products accumulate: fma-chain, or a tensor-core model");
-    command.add_option("--warmup", t.warmup_steps, "Steps of linear learning-rate warm-up")
-        ->check(CLI::NonNegativeNumber);
-    command.add_flag("--cosine", t.cosine, "Decay the learning rate to zero along a cosine");
+    command.add_option("--warmup", t.warmup, "Steps of linear learning-rate warm-up")->check(CLI::NonNegativeNumber);
+    command.add_flag("--cosine", o.cosine, "Decay the learning rate to zero along a cosine");
     command.add_option("--grad-accumulation", t.micro_batches, "Batches whose gradients are added up per step")
         ->check(CLI::PositiveNumber);
-    command.add_flag("--grad-accumulation-16bit", t.accumulate_in_gradient_format,
-                     "Add them up in the recipe's gradient format instead of fp32");
+    command.add_flag("--nesterov", o.nesterov, "SGD with Nesterov momentum");
     command.add_option("--device", o.device, "cpu or cuda")
         ->check(CLI::IsMember({"cpu", "cuda"}))
         ->capture_default_str();
-    command.add_option("--seed", t.seed, "Seed of initialisation, data order and rounding")->capture_default_str();
+    command.add_option("--seed", t.seed, "Seed of initialisation, data order and rounding (default 0)");
     command
-        .add_option("--seeds", t.siblings, "Extra fp32 runs with other seeds, for the spread that is not precision's")
-        ->check(CLI::Range(0, 16))
-        ->capture_default_str();
+        .add_option("--seeds", o.siblings, "Extra fp32 runs with other seeds, for the spread that is not precision's")
+        ->check(CLI::Range(0, 16));
     command.add_option("--threads", t.threads, "Threads (0: all cores); results do not depend on it")
-        ->check(CLI::NonNegativeNumber)
-        ->capture_default_str();
-    command.add_option("--order", o.order, "Data order: shuffled, or file")
-        ->check(CLI::IsMember({"shuffled", "file"}))
-        ->capture_default_str();
+        ->check(CLI::NonNegativeNumber);
+    command.add_option("--order", o.order, "Data order: shuffled (default), or file")
+        ->check(CLI::IsMember({"shuffled", "file"}));
     command.add_option("--freeze", t.freeze, "Regular expression of weights that are not trained (repeatable)");
     command.add_option("--dimension", o.dimensions, "NAME=SIZE of a symbolic axis of an ONNX model (repeatable)");
     command.add_option("--trace-every", t.trace_every, "Trace every tensor each so many steps")
-        ->check(CLI::PositiveNumber)
-        ->capture_default_str();
+        ->check(CLI::PositiveNumber);
     command.add_option("--config", o.config, "TOML file with recipes, layer overrides and settings");
     command.add_option("--out", o.out, "Directory for trace.db, report.json and report.html")->capture_default_str();
     command.add_flag("--json", o.json, "Print report.json on standard output instead of a summary");
 }
 
 void settle(ProfileOptions &o) {
-    train::ProfileSettings &t = o.training;
+    train::TrainingOptions &t = o.training;
     if (!o.betas.empty()) {
         const auto parts = split(o.betas, ',');
         if (parts.size() != 2)
@@ -104,13 +97,22 @@ void settle(ProfileOptions &o) {
         for (const double beta : {*t.beta1, *t.beta2})
             if (!(beta >= 0 && beta < 1)) throw std::invalid_argument("--betas: both must lie in [0, 1)");
     }
-    if (!o.accumulate.empty()) t.accumulation = ops::accumulation_from(o.accumulate);
-    t.shuffled = o.order == "shuffled";
+    if (!o.optimizer.empty()) t.optimizer = train::optimizer_named(o.optimizer);
+    if (!o.order.empty()) t.order = o.order == "file" ? data::Order::file : data::Order::shuffled;
+    if (o.cosine) t.cosine = true;
+    if (o.clip_scaled) t.clip_scaled = true;
+    if (o.nesterov) t.nesterov = true;
     if (!o.recipes.empty()) t.recipes = split(o.recipes, ',');
+    if (!o.config.empty()) o.file = train::read_config(o.config);
+    t.complete_with(o.file.training);
     if (t.recipes.empty()) t.recipes = {"fp16-amp", "bf16-amp"};
     for (auto it = t.recipes.begin(); it != t.recipes.end(); ++it)
         if (std::find(t.recipes.begin(), it, *it) != it)
             throw std::invalid_argument(fmt::format("--recipes: '{}' is named twice", *it));
+    // Mistakes in names are told before any model is loaded.
+    if (t.accumulate) (void)ops::accumulation_from(*t.accumulate);
+    if (t.loss_scale) (void)train::parse_loss_scale(*t.loss_scale);
+    for (const std::string &recipe : t.recipes) (void)train::configured_recipe(o.file, recipe);
 }
 
 } // namespace halfscope::cli

@@ -2,7 +2,9 @@
 #pragma once
 
 #include "cli/command.h"
-#include "emulation/train/profile.h"
+#include "emulation/train/config/config.h"
+#include "emulation/train/profile/training_options.h"
+#include "emulation/train/recipe/recipe.h"
 
 #include <cstdint>
 #include <optional>
@@ -13,19 +15,20 @@ namespace halfscope::cli {
 
 struct ProfileOptions {
     std::string model;
-    std::string data, loss, recipes, config, out = "out", betas;
-    std::optional<std::int64_t> batch;
+    std::string data, loss, recipes, config, out = "out", betas, optimizer, order;
     std::vector<std::string> dimensions; ///< "NAME=SIZE"
-    std::string accumulate, device = "cpu", order = "shuffled";
-    bool json = false;
-    train::ProfileSettings training;
+    std::string device = "cpu";
+    int siblings = 1;
+    bool json = false, cosine = false, clip_scaled = false, nesterov = false;
+    train::TrainingOptions training; ///< completed by settle()
+    train::Config file;              ///< what --config holds
 };
 
 /// Declares every flag once: parsing and help both come from here.
 void add_profile_options(CLI::App &command, ProfileOptions &options);
 
-/// Checks what CLI11 cannot (betas, device, accumulation, recipe list) and completes options.training. Throws
-/// std::invalid_argument with one sentence naming the flag.
+/// Checks what CLI11 cannot (betas, device, accumulation, recipe list) and completes options.training, with --config
+/// where the command line says nothing. Throws std::invalid_argument with one sentence naming the flag.
 void settle(ProfileOptions &options);
 
 } // namespace halfscope::cli
