@@ -8,16 +8,11 @@
 namespace halfscope::reports {
 namespace {
 
-Json losses_of(const std::vector<trace::Step> &steps) {
-    Json losses = Json::array();
-    for (const auto &step : steps) losses.push_back(number_or_name(step.loss));
-    return losses;
-}
-
-Json gradient_norms_of(const std::vector<trace::Step> &steps) {
-    Json norms = Json::array();
-    for (const auto &step : steps) norms.push_back(number_or_name(step.gradient_norm));
-    return norms;
+/// One field of the steps, a number a step.
+Json per_step(const std::vector<trace::Step> &steps, double trace::Step::*field) {
+    Json numbers = Json::array();
+    for (const auto &step : steps) numbers.push_back(number_or_name(step.*field));
+    return numbers;
 }
 
 Json evaluations_of(const std::vector<trace::Evaluation> &evaluations) {
@@ -132,8 +127,9 @@ Json recipe_of(const analysis::RecipeAssessment &recipe) {
             {"findings", findings_of(recipe.findings)},
             {"outcome", outcome_of(recipe.outcome)},
             {"run", run_of(recipe.run)},
-            {"loss", losses_of(recipe.steps)},
-            {"gradient_norm", gradient_norms_of(recipe.steps)},
+            {"loss", per_step(recipe.steps, &trace::Step::loss)},
+            {"loss_in_fp32", per_step(recipe.steps, &trace::Step::loss_in_fp32)},
+            {"gradient_norm", per_step(recipe.steps, &trace::Step::gradient_norm)},
             {"loss_scale", loss_scale_of(recipe)},
             {"fidelity", fidelity_of(recipe.fidelity)},
             {"evaluations", evaluations_of(recipe.evaluations)},
@@ -153,8 +149,8 @@ Json reference_of(const analysis::ReferenceAssessment &reference) {
             {"problem", reference.problem},
             {"complete", reference.complete},
             {"run", run_of(reference.run)},
-            {"loss", losses_of(reference.steps)},
-            {"gradient_norm", gradient_norms_of(reference.steps)},
+            {"loss", per_step(reference.steps, &trace::Step::loss)},
+            {"gradient_norm", per_step(reference.steps, &trace::Step::gradient_norm)},
             {"sibling_losses", std::move(siblings)},
             {"evaluations", evaluations_of(reference.evaluations)},
             {"layers", layers_of(reference.layers)}};

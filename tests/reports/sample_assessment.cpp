@@ -231,6 +231,8 @@ RecipeAssessment recipe(const std::string &name, const SampleSize &size) {
     r.complete = true;
     r.steps = twin_steps(size);
     for (int step = 0; step < size.steps; step += std::max(1, size.steps / 12))
+        r.steps[static_cast<std::size_t>(step)].loss_in_fp32 = r.steps[static_cast<std::size_t>(step)].loss;
+    for (int step = 0; step < size.steps; step += std::max(1, size.steps / 12))
         r.fidelity.push_back({step, 0.99997, 0.9992, 0.999, 0.9991});
     r.evaluations = {{size.steps - 1, "accuracy", 0.874}};
     r.outcome.reference_final = 0.3284;

@@ -5,7 +5,13 @@ import { figure, plural, toNumber } from './numbers';
 import type { Num, Report } from './report';
 import { usePalette } from './theme';
 
-type Quantity = 'loss' | 'gradient_norm';
+type Quantity = 'loss' | 'loss_in_fp32' | 'gradient_norm';
+const quantities: { id: Quantity; name: string; meaning: string }[] = [
+    { id: 'loss', name: 'Loss', meaning: 'as the recipe computed it' },
+    { id: 'loss_in_fp32', name: 'Loss, in fp32', meaning: 'of the recipe\u2019s weights, computed in fp32 at sampled steps: what they are worth without the rounding of the forward pass' },
+    { id: 'gradient_norm', name: 'Gradient norm', meaning: 'L2 norm of the unscaled gradients before clipping' },
+];
+
 
 /** Centred mean over about a fortieth of the run; a value that is not finite stays one. */
 function smoothed(values: number[], on: boolean): number[] {
@@ -34,6 +40,7 @@ export function firstBreak(values: Num[]): { step: number; name: string } | unde
 export function CurvesSection({ report }: { report: Report }) {
     const palette = usePalette();
     const [quantity, setQuantity] = useState<Quantity>('loss');
+    const sampled = report.recipes.some((recipe) => recipe.loss_in_fp32.some((value) => Number.isFinite(toNumber(value))));
     const [log, setLog] = useState(false);
     const [smooth, setSmooth] = useState(report.reference.loss.length > 60);
     const count = Math.max(report.reference.loss.length, ...report.recipes.map((recipe) => recipe.loss.length), 0);
@@ -43,13 +50,14 @@ export function CurvesSection({ report }: { report: Report }) {
         const prepared = (values: Num[]) => drawable(smoothed(values.map(toNumber), smooth), count, log);
         const runs: Line[] = report.recipes.map((recipe, index) => ({
             name: recipe.name, ...styleOf(palette.series, index), values: prepared(recipe[quantity]),
+            dots: quantity === 'loss_in_fp32',
             breaks: quantity === 'loss' ? firstBreak(recipe.loss) : undefined,
         }));
         const twin: Line = { name: `${report.reference.name || 'fp32'} twin`, color: palette.underlay, dash: [], width: 5,
-                             values: prepared(report.reference[quantity]) };
+                             values: prepared(report.reference[quantity === 'loss_in_fp32' ? 'loss' : quantity]) };
         const all = [report.reference.loss, ...report.reference.sibling_losses].map((values) => prepared(values));
         let spread: Band | undefined;
-        if (quantity === 'loss' && all.length > 1) {
+        if (quantity !== 'gradient_norm' && all.length > 1) {
             const known = steps.map((i) => all.map((values) => values[i]).filter((value): value is number => value != null));
             spread = {
                 name: `spread of ${all.length} fp32 seeds`,
@@ -78,13 +86,14 @@ export function CurvesSection({ report }: { report: Report }) {
             <p class="lead">Same seed, same batches, same order. Drag to zoom, double-click to go back; the legend hides and shows.</p>
             <div class="controls">
                 <div class="segments" role="group" aria-label="Quantity">
-                    <button type="button" aria-pressed={quantity === 'loss'} onClick={() => setQuantity('loss')}>Loss</button>
-                    <button type="button" aria-pressed={quantity === 'gradient_norm'} onClick={() => setQuantity('gradient_norm')}>Gradient norm</button>
+                    {quantities.filter(({ id }) => id !== 'loss_in_fp32' || sampled).map(({ id, name, meaning }) => (
+                        <button type="button" aria-pressed={quantity === id} title={meaning} onClick={() => setQuantity(id)}>{name}</button>
+                    ))}
                 </div>
                 <label class="check"><input type="checkbox" id="log" checked={log} onChange={() => setLog(!log)} /> logarithmic</label>
                 <label class="check"><input type="checkbox" checked={smooth} onChange={() => setSmooth(!smooth)} /> smoothed</label>
             </div>
-            <Chart label={`${quantity === 'loss' ? 'Loss' : 'Gradient norm'} over ${plural(count, 'step')}: ${spoken}`} steps={steps} lines={lines} band={band}
+            <Chart label={`${quantities.find(({ id }) => id === quantity)!.name} over ${plural(count, 'step')}: ${spoken}`} steps={steps} lines={lines} band={band}
                    log={log ? 10 : undefined} range={log ? undefined : range} height={320}
                    axisValue={(value) => figure(value, 3)} legendValue={(value) => figure(value, 4)} />
         </section>

@@ -122,6 +122,7 @@ export interface Recipe {
     outcome: Outcome;
     run: RunFacts;
     loss: Num[];
+    loss_in_fp32: Num[];
     gradient_norm: Num[];
     loss_scale: {
         rule: string;
