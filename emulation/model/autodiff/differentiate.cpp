@@ -87,7 +87,7 @@ void seed(Tape &tape) {
     scale.role = Role::input;
     graph.loss_scale = graph.add_value(std::move(scale));
     const auto append = [&](ops::OpKind kind, ValueId operand) {
-        const ValueId made = graph.add_node({kind, {}, {}}, {operand}, loss.name + ".backward", "", loss.dtype,
+        const ValueId made = graph.add_node({kind, {}, {}}, {operand}, loss.name + ".seed", "", loss.dtype,
                                             kind == ops::OpKind::reshape ? std::optional(loss.shape) : std::nullopt);
         Node &node = graph.nodes.back();
         node.phase = Phase::backward;
