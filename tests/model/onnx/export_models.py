@@ -3,9 +3,10 @@
 
     export_models.py FOLDER
 
-Writes FOLDER/<name>.onnx, FOLDER/<name>/<tensor>.pb (serialised ONNX TensorProto: input_*, output_* and, for the
-anchor of the tolerance, output64_* computed in fp64) and FOLDER/models.txt with one line a model:
-name, mode (train or eval), loss. Exit code 77 when PyTorch or onnx is missing.
+Writes FOLDER/<name>.onnx and FOLDER/<name>/<kind>_<tensor>.pb, serialised ONNX TensorProtos: input, target, output,
+grad (of the parameters, models exported for training only) and, to anchor tolerances, output64 and grad64 computed in
+fp64. FOLDER/models.txt has one line a model: name, mode (train or eval), loss. Exit code 77 when PyTorch or onnx is
+missing.
 """
 import copy
 import pathlib
@@ -75,10 +76,29 @@ def save(folder, kind, names, tensors):
         (folder / f"{kind}_{name}.pb").write_bytes(proto.SerializeToString())
 
 
-def outputs_of(model, inputs):
+def loss_of(outputs, target, loss):
+    if loss.startswith("output:"):
+        return outputs[-1]
+    if loss == "mse":
+        return F.mse_loss(outputs[0], target.to(outputs[0].dtype))
+    return F.cross_entropy(outputs[0].reshape(-1, outputs[0].size(-1)), target.reshape(-1))
+
+
+def run(model, inputs, target, loss):
+    """Outputs, and the gradients of all parameters by name."""
+    result = model(*inputs)
+    outputs = result if isinstance(result, tuple) else (result,)
+    loss_of(outputs, target, loss).backward()
+    return outputs, {name: parameter.grad for name, parameter in model.named_parameters()}
+
+
+def target_for(model, inputs, loss):
     with torch.no_grad():
-        result = model(*inputs)
-    return result if isinstance(result, tuple) else (result,)
+        output = copy.deepcopy(model)(*inputs)
+    output = output[0] if isinstance(output, tuple) else output
+    if loss == "mse":
+        return torch.randn_like(output)
+    return torch.randint(0, output.size(-1), output.shape[:-1])
 
 
 def export(folder, name, model, inputs, input_names, output_names, training, opset, loss, dynamic=True):
@@ -93,9 +113,15 @@ def export(folder, name, model, inputs, input_names, output_names, training, ops
     data = folder / name
     data.mkdir(exist_ok=True)
     save(data, "input", input_names, inputs)
-    save(data, "output", output_names, outputs_of(copy.deepcopy(model), inputs))
+    target = target_for(model, inputs, loss)
+    if not loss.startswith("output:"):
+        save(data, "target", ["target"], [target])
     wide = [x.double() if x.is_floating_point() else x for x in inputs]
-    save(data, "output64", output_names, outputs_of(copy.deepcopy(model).double(), wide))
+    for suffix, outputs, grads in (("", *run(copy.deepcopy(model), inputs, target, loss)),
+                                   ("64", *run(copy.deepcopy(model).double(), wide, target, loss))):
+        save(data, "output" + suffix, output_names, outputs)
+        if training:
+            save(data, "grad" + suffix, grads.keys(), grads.values())
     return f"{name} {'train' if training else 'eval'} {loss}\n"
 
 
