@@ -1,4 +1,5 @@
 #include "emulation/ops/formulas/formulas.h"
+#include "emulation/ops/formulas/trees.h"
 #include "emulation/ops/normalization/channels.h"
 #include "emulation/ops/normalization/normalization.h"
 #include "emulation/ops/transcendental.h"
@@ -48,13 +49,12 @@ template <typename C> GradientSums<C> gradient_sums(const KernelCall &call, cons
     call.threads.run(channels.channels, [&](std::int64_t channel) {
         const auto c = static_cast<std::size_t>(channel);
         sums.dy[c] = channel_tree<C, 1>({&call.inputs[0]}, channels, channel, [](const auto &operands, std::int64_t n) {
-            return reduction::tree_sum(operands[0], n);
+            return formulas::tree_sum(operands[0], n);
         });
         const C m = mean[channel];
         sums.centred[c] = channel_tree<C, 2>(
             {&call.inputs[0], &call.inputs[1]}, channels, channel, [m](const auto &operands, std::int64_t n) {
-                const C *dy = operands[0], *x = operands[1];
-                return reduction::tree_sum<C>(n, [=](std::int64_t i) { return (x[i] - m) * dy[i]; });
+                return formulas::chunk_sum_centred_products(operands[1], m, operands[0], static_cast<std::size_t>(n));
             });
     });
     return sums;
@@ -107,10 +107,10 @@ template <typename C> void batch_norm_training(const KernelCall &call) {
         const auto tree = [&](const auto &reduce_chunk) {
             return channel_tree<C, 1>({&call.inputs[0]}, channels, channel, reduce_chunk);
         };
-        const C sum = tree([](const auto &x, std::int64_t length) { return reduction::tree_sum(x[0], length); });
+        const C sum = tree([](const auto &x, std::int64_t length) { return formulas::tree_sum(x[0], length); });
         const C centre = mean[c] = sum / static_cast<C>(n);
         const C squares = tree([centre](const auto &x, std::int64_t length) {
-            return reduction::tree_sum_squared_differences(x[0], centre, length);
+            return formulas::tree_sum_squared_differences(x[0], centre, length);
         });
         rstd[c] = transcendental::rsqrt(squares / static_cast<C>(n) + epsilon);
         running_mean[c] = keep * parameters.values[2][c] + weight * centre;

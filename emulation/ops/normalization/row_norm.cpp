@@ -1,5 +1,6 @@
 // layer_norm, rms_norm, group_norm: rows of consecutive elements, each with its own statistics.
 #include "emulation/ops/formulas/formulas.h"
+#include "emulation/ops/formulas/trees.h"
 #include "emulation/ops/normalization/channels.h"
 #include "emulation/ops/normalization/column_tree.h"
 #include "emulation/ops/normalization/normalization.h"
@@ -48,9 +49,9 @@ template <typename C> struct RowStatistics { C mean = 0, rstd = 0; };
 
 template <typename C> RowStatistics<C> statistics_of_row(const C *x, std::int64_t n, bool centred, C epsilon) {
     const C count = static_cast<C>(n);
-    if (!centred) return {0, transcendental::rsqrt(reduction::tree_sum_squares(x, n) / count + epsilon)};
-    const C mean = reduction::tree_sum(x, n) / count;
-    const C variance = reduction::tree_sum_squared_differences(x, mean, n) / count;
+    if (!centred) return {0, transcendental::rsqrt(formulas::tree_sum_squares(x, n) / count + epsilon)};
+    const C mean = formulas::tree_sum(x, n) / count;
+    const C variance = formulas::tree_sum_squared_differences(x, mean, n) / count;
     return {mean, transcendental::rsqrt(variance + epsilon)};
 }
 
@@ -148,8 +149,8 @@ template <typename C> void input_gradient(const KernelCall &call, const Gradient
         scale_row<C>(rows, dy, gamma, g);
         normalised_row(rows, load<C>(call.inputs[1], number * length, length, h), row, h);
         const C n = static_cast<C>(length);
-        const C b = reduction::tree_sum_products(static_cast<const C *>(g), static_cast<const C *>(h), length) / n;
-        const C a = rows.centred ? reduction::tree_sum(static_cast<const C *>(g), length) / n : C(0); // g - 0 is g
+        const C b = formulas::tree_sum_products(static_cast<const C *>(g), static_cast<const C *>(h), length) / n;
+        const C a = rows.centred ? formulas::tree_sum(static_cast<const C *>(g), length) / n : C(0); // g - 0 is g
         formulas::row_gradient(static_cast<const C *>(g), static_cast<const C *>(h), b, a, row.rstd, out,
                                static_cast<std::size_t>(length));
     });
@@ -197,8 +198,8 @@ void channel_gradients(const KernelCall &call, const GradientOperands<C> &operan
             C &term = terms[static_cast<std::size_t>(i)];
             term = dy[static_cast<std::size_t>(i)] * ((term - row.mean) * row.rstd);
         }
-        dgamma[channel] = reduction::tree_sum(static_cast<const C *>(terms.data()), n);
-        if (dbeta) dbeta[channel] = reduction::tree_sum(static_cast<const C *>(dy.data()), n);
+        dgamma[channel] = formulas::tree_sum(static_cast<const C *>(terms.data()), n);
+        if (dbeta) dbeta[channel] = formulas::tree_sum(static_cast<const C *>(dy.data()), n);
     });
 }
 

@@ -1,44 +1,13 @@
 // softmax, log_softmax and their gradients along one axis; definitions in ops/operation.h.
 #include "emulation/ops/kernels.h"
 #include "emulation/ops/produce_units.h"
-#include "emulation/ops/reduction/tree.h"
-#include "emulation/ops/transcendental.h"
+#include "emulation/ops/softmax/rows.h"
 
+#include <array>
 #include <vector>
 
 namespace halfscope::ops {
 namespace {
-
-template <typename C> void softmax_row(const C *x, std::int64_t n, C *y) {
-    const C largest = reduction::tree_max(x, n);
-    for (std::int64_t i = 0; i < n; ++i) y[i] = x[i] - largest;
-    transcendental::exp(y, y, static_cast<std::size_t>(n));
-    const C sum = reduction::tree_sum(y, n);
-    for (std::int64_t i = 0; i < n; ++i) y[i] = y[i] / sum;
-}
-
-template <typename C> void softmax_gradient_row(const C *dy, const C *y, std::int64_t n, C *dx) {
-    const C dot = reduction::tree_sum_products(dy, y, n);
-    for (std::int64_t i = 0; i < n; ++i) dx[i] = y[i] * (dy[i] - dot);
-}
-
-template <typename C> void log_softmax_row(const C *x, std::int64_t n, C *y) {
-    const C largest = reduction::tree_max(x, n);
-    for (std::int64_t i = 0; i < n; ++i) y[i] = x[i] - largest;
-    thread_local std::vector<C> powers;
-    powers.resize(static_cast<std::size_t>(n));
-    transcendental::exp(static_cast<const C *>(y), powers.data(), static_cast<std::size_t>(n));
-    const C log_sum = transcendental::log(reduction::tree_sum(powers.data(), n));
-    for (std::int64_t i = 0; i < n; ++i) y[i] = y[i] - log_sum;
-}
-
-template <typename C> void log_softmax_gradient_row(const C *dy, const C *y, std::int64_t n, C *dx) {
-    const C sum = reduction::tree_sum(dy, n);
-    thread_local std::vector<C> powers;
-    powers.resize(static_cast<std::size_t>(n));
-    transcendental::exp(y, powers.data(), static_cast<std::size_t>(n));
-    for (std::int64_t i = 0; i < n; ++i) dx[i] = dy[i] - powers[static_cast<std::size_t>(i)] * sum;
-}
 
 /// Runs row(operand pointers of one row, n, out) over every row along the axis. Rows of an axis that is not the last
 /// are first gathered into contiguous memory.
@@ -89,12 +58,12 @@ template <typename C> void run(const KernelCall &call) {
     for (int i = axis + 1; i < shape.rank(); ++i) inner *= shape[i];
     const auto rows = [&](auto row) { along_axis<C>(call, inner, n, row); };
     switch (call.operation.kind) {
-    case OpKind::softmax: return rows([n](const C *const *in, C *out) { softmax_row(in[0], n, out); });
+    case OpKind::softmax: return rows([n](const C *const *in, C *out) { softmax::softmax_row(in[0], n, out); });
     case OpKind::softmax_gradient:
-        return rows([n](const C *const *in, C *out) { softmax_gradient_row(in[0], in[1], n, out); });
-    case OpKind::log_softmax: return rows([n](const C *const *in, C *out) { log_softmax_row(in[0], n, out); });
+        return rows([n](const C *const *in, C *out) { softmax::softmax_gradient_row(in[0], in[1], n, out); });
+    case OpKind::log_softmax: return rows([n](const C *const *in, C *out) { softmax::log_softmax_row(in[0], n, out); });
     case OpKind::log_softmax_gradient:
-        return rows([n](const C *const *in, C *out) { log_softmax_gradient_row(in[0], in[1], n, out); });
+        return rows([n](const C *const *in, C *out) { softmax::log_softmax_gradient_row(in[0], in[1], n, out); });
     default: call.reject("is not a softmax operation");
     }
 }
