@@ -97,10 +97,11 @@ NonFiniteSources find_non_finite_source(const Executor &executor, const Executor
     const Snapshot snapshot(executor);
     std::optional<Snapshot> reference;
     if (twin) reference.emplace(*twin);
-    const auto twin_contents = [&](ValueId id) -> Contents {
-        if (!twin) return {};
+    const auto in_twin = [&](ValueId id) -> std::optional<Contents> {
+        if (!twin) return std::nullopt;
         const ValueId same = twin->graph().find(graph.value(id).name);
-        return same == model::none ? Contents{} : (*reference)[same];
+        if (same == model::none) return std::nullopt;
+        return (*reference)[same];
     };
 
     std::vector<bool> constant(graph.values.size()); // known before training: constants, buffers, and what they make
@@ -114,30 +115,35 @@ NonFiniteSources find_non_finite_source(const Executor &executor, const Executor
         const bool from_constants =
             std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId input) { return constant[at(input)]; });
         double amax = 0;
-        bool infinite_operand = false, nan_operand = false, infinite_constant = false;
+        // `any` counts every operand; `accident` leaves out infinities and NaNs that fp32 has in the same place, unless
+        // they come from a constant: an operation that passes a mask on has made nothing.
+        Contents any, accident;
         for (ValueId input : node.inputs) {
             const Contents &contents = snapshot[input];
-            const Contents meant = twin_contents(input);
+            const Contents meant = in_twin(input).value_or(Contents{});
             amax = std::max(amax, contents.amax);
-            // With a twin, a mask's -inf among the operands is no excuse for the result: fp32 lives with it.
-            infinite_constant = infinite_constant || (contents.infinite && constant[at(input)]);
-            infinite_operand = infinite_operand || (contents.infinite && !meant.infinite && !constant[at(input)]);
-            nan_operand = nan_operand || (contents.nan && !meant.nan);
+            any.infinite = any.infinite || contents.infinite;
+            any.nan = any.nan || contents.nan;
+            accident.infinite = accident.infinite || (contents.infinite && (constant[at(input)] || !meant.infinite));
+            accident.nan = accident.nan || (contents.nan && !meant.nan);
         }
         for (ValueId output : node.outputs) {
             if (from_constants) constant[at(output)] = true;
             if (!executor.statistics(output)) continue;
             const Contents &contents = snapshot[output];
             if (!contents.infinite && !contents.nan) continue;
-            const Contents meant = twin_contents(output);
+            const std::optional<Contents> reference_output = in_twin(output);
+            const Contents meant = reference_output.value_or(Contents{});
+            const Contents &operands =
+                reference_output ? accident : any; // nothing to compare with: no benefit of doubt
             const auto source = [&] {
                 return NonFiniteSource{id, output, amax, largest_finite(graph.value(output).dtype),
                                        describe(graph, node, snapshot, output)};
             };
-            if (contents.infinite && !found.infinity && !infinite_operand && !nan_operand && !meant.infinite &&
-                !from_constants && (twin || !infinite_constant))
+            if (contents.infinite && !found.infinity && !operands.infinite && !operands.nan && !meant.infinite &&
+                !from_constants)
                 found.infinity = source();
-            if (contents.nan && !found.nan && !nan_operand && !meant.nan) found.nan = source();
+            if (contents.nan && !found.nan && !operands.nan && !meant.nan) found.nan = source();
         }
         if (found.infinity && found.nan) break;
     }
