@@ -233,4 +233,15 @@ void note_ties(const Graph &graph, Notes &notes) {
         }
 }
 
+void note_folded_norms(const Draft &draft, Notes &notes) {
+    for (const DraftNode &node : draft.nodes) {
+        if (node.removed || node.operation.kind != OpKind::convolution) continue;
+        const std::string &filter = draft.value(node.inputs[1]).source;
+        if (!filter.empty() && is_made_up(filter))
+            notes.about(node.origin.layer,
+                        "The export folded batch normalisation into these convolutions, so the network trains here "
+                        "without it (export with training=torch.onnx.TrainingMode.TRAINING to keep it):");
+    }
+}
+
 } // namespace halfscope::model::importing

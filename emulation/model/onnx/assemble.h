@@ -13,4 +13,7 @@ namespace halfscope::model::importing {
 /// Says which trained matrices are exact transposes of one another: most likely tied in the user's model.
 void note_ties(const Graph &graph, Notes &notes);
 
+/// Says which convolutions have filters that the exporter worked out: batch normalisation was folded into them.
+void note_folded_norms(const Draft &draft, Notes &notes);
+
 } // namespace halfscope::model::importing

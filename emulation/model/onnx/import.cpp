@@ -31,6 +31,7 @@ Imported convert(const FileModel &model, const ImportOptions &options) {
     const Treatment treatment = judge_roles(lower(model, options, {}, ignored), options, notes);
     Draft draft = lower(model, options, treatment, notes);
     recognise_patterns(draft, notes);
+    note_folded_norms(draft, notes);
     Imported imported{assemble(draft, graph_name(model)), {}};
     note_ties(imported.graph, notes);
     imported.notes = notes.sentences();

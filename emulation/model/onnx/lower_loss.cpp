@@ -40,9 +40,10 @@ ValueId weighted_nll(NodeContext &node, ValueId log_probabilities, ValueId targe
                                    {log_probabilities, safe}, {policy});
     const ValueId loss = node.emit(plain(OpKind::multiply), {each, weight}, {policy});
     if (choices.reduction == "none") return loss;
-    const ValueId total = node.emit({OpKind::reduce_sum, ops::Reduction{}, {}}, {loss}, {policy});
+    const ops::Operation sum = plain(OpKind::reduce_sum); // over all axes
+    const ValueId total = node.emit(sum, {loss}, {policy});
     if (choices.reduction == "sum") return total;
-    const ValueId mass = node.emit({OpKind::reduce_sum, ops::Reduction{}, {}}, {weight}, {policy});
+    const ValueId mass = node.emit(sum, {weight}, {policy});
     return node.emit(plain(OpKind::divide), {total, mass}, {policy});
 }
 

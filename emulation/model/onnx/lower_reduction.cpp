@@ -82,8 +82,10 @@ template <bool smallest> void arg_extreme(NodeContext &node) {
     const std::int64_t size = node.shape(x)[axis];
     if (smallest) x = node.emit(plain(OpKind::negate), {x}, {"argmin"});
     if (last) x = node.reverse(x, axis);
-    ValueId at = node.emit({OpKind::argmax, ops::Reduction{{axis}, node.node.integer("keepdims", 1) != 0}, {}}, {x},
-                           {smallest ? "argmin" : "argmax"});
+    ops::Reduction along;
+    along.axes.push_back(axis);
+    along.keep_dims = node.node.integer("keepdims", 1) != 0;
+    ValueId at = node.emit({OpKind::argmax, std::move(along), {}}, {x}, {smallest ? "argmin" : "argmax"});
     if (last) {
         const ValueId end = node.integers_constant({size - 1});
         const Shape shape = node.shape(at);

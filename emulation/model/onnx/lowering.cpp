@@ -196,7 +196,7 @@ class Lowering {
         const DraftValue original = draft_.value(operands[0]);
         if (original.source.empty() || !ops::is_floating(original.dtype)) return false;
         const ValueId alias = add_parameter(node.outputs[0], original.data);
-        if (draft_.value(alias).kind != DraftValue::Kind::weight) return true;
+        if (draft_.value(alias).kind != DraftValue::Kind::weight || is_made_up(node.outputs[0])) return true;
         notes_.about(node.outputs[0],
                      "The exporter had merged parameters with equal values; these are parameters of their own again:");
         return true;

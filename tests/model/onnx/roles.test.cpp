@@ -209,6 +209,17 @@ TEST_CASE("onnx: an exact transpose of a trained matrix is reported as a likely 
     CHECK(graph.nodes[1].inputs[1] == graph.weights[0]);
 }
 
+TEST_CASE("onnx: batch normalisation that the export folded away is missed") {
+    ModelBuilder model;
+    model.input("x", {1, 3, 8, 8}).weight("onnx::Conv_31", {4, 3, 3, 3}).weight("onnx::Conv_32", {4});
+    model.node("Conv", {"x", "onnx::Conv_31", "onnx::Conv_32"}, {"y"}, {}, "/block/conv1/Conv").output("y");
+    const auto imported = model.import();
+    CHECK(mentions(imported.notes, "folded batch normalisation into these convolutions"));
+    CHECK(mentions(imported.notes, "block.conv1"));
+    CHECK(trains(imported.graph, "block.conv1.weight"));
+    CHECK(trains(imported.graph, "block.conv1.bias"));
+}
+
 TEST_CASE("onnx: a 16-bit file is widened and said") {
     ModelBuilder model;
     model.input("x", {2, 2}, onnx::TensorProto::FLOAT16);
