@@ -267,7 +267,7 @@ Comparison compare_outcome(const std::vector<trace::Step> &recipe, const std::ve
         const bool telling =
             c.loss_readable ? c.gap_in_fp32 + 2 * c.gap_in_fp32_error < 0.5 * o.difference
                             : 2 * real_in_noises * c.gap_in_fp32_error < std::max(visible, std::abs(c.gap_in_fp32));
-        if (telling) {
+        if (telling && !std::isnan(c.gap_in_fp32)) {
             c.judged_in_fp32 = true;
             c.final_in_fp32 = field.fair_final() + c.gap_in_fp32;
             c.paired_gap = false;

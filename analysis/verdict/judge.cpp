@@ -195,8 +195,7 @@ std::string confidence_in(const Weighing &w, const Judgement &j) {
     // Seeds matter where the gap is neither nothing nor overwhelming.
     const Outcome &o = e.comparison.outcome;
     const double noises = o.noise > 0 ? std::abs(o.difference) / o.noise : 0.0;
-    if (w.siblings == 0 && !not_finite && noises > 1 && noises < 10)
-        wanted.push_back("a second fp32 seed (`halfscope converge`)");
+    if (w.siblings == 0 && !not_finite && noises > 1 && noises < 10) wanted.push_back("more fp32 seeds (`--seeds`)");
     if (j.verdict == Verdict::safe && !e.comparison.fine() && e.comparison.loss_readable && w.twin.learns)
         wanted.push_back("more samples of the loss in fp32");
     if (j.verdict != Verdict::safe && !w.cause()) wanted.push_back("a recognised cause");

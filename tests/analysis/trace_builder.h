@@ -168,7 +168,12 @@ class TraceBuilder {
         fidelity_.clear();
         events_.clear();
     }
-    void end() { writer_->end_run(run_.id); }
+    /// Marks the run complete; `cut_short` leaves it as a killed producer would.
+    void end() {
+        open();
+        writer_->end_run(run_.id);
+    }
+    void cut_short() { open(); }
 
     [[nodiscard]] analysis::Assessment assess() {
         writer_->session(session);
