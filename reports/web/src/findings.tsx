@@ -1,6 +1,7 @@
 // Causes and remedies, the gravest recipe first; safe recipes' remarks folded away.
-import { plural, sentenceCase, typeset, words } from './numbers';
+import { plural, sentenceCase, words } from './numbers';
 import type { Finding, Recipe } from './report';
+import { typeset } from './typeset';
 import { Mark, gravity } from './verdicts';
 
 const severityWord = { critical: 'critical', warning: 'warning', info: 'note' } as const;

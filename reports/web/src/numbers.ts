@@ -42,8 +42,5 @@ export const integer = (value: number) => value.toLocaleString('en');
 /** "gradient-underflow" or "weight_gradient" as words. */
 export const words = (name: string) =>
     name.replace(/[-_]+/g, ' ').replace(/\bnan\b/gi, 'NaN');
-
-/** Text written for terminals, set for a page: 2^-24 becomes 2⁻²⁴. */
-export const typeset = (text: string) => text.replace(/\b2\^(-?\d+)/g, (_, exponent: string) => powerOfTwo(Number(exponent)));
 export const sentenceCase = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 export const plural = (count: number, noun: string) => `${integer(count)} ${noun}${count === 1 ? '' : 's'}`;

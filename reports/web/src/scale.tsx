@@ -1,14 +1,16 @@
 // The loss scale over the steps, and the scales that each layer's gradients would fit.
 import { useMemo } from 'preact/hooks';
 import { Chart, type Line, styleOf } from './chart';
-import { plural, powerOfTwo, toNumber, typeset } from './numbers';
+import { plural, powerOfTwo, toNumber } from './numbers';
 import type { Recipe } from './report';
 import { Tabs } from './tabs';
 import { usePalette } from './theme';
+import { typeset } from './typeset';
 
 const log2 = (value: number) => (value > 0 ? Math.log2(value) : NaN);
-/** Windows of formats with fp32's range are as wide as the format: nothing to see. */
+/** A window wider than this is open: a format with fp32's range, or gradients that are all zero. */
 const widest = 60;
+const open = ([from, to]: [number, number]) => to - from >= widest;
 
 function Trajectory({ recipes }: { recipes: Recipe[] }) {
     const palette = usePalette();
@@ -37,7 +39,7 @@ function Trajectory({ recipes }: { recipes: Recipe[] }) {
 
 function Windows({ recipe }: { recipe: Recipe }) {
     const layers = recipe.layers.filter((layer) => layer.has_gradients);
-    const known = layers.flatMap((layer) => (layer.scale_window_log2 ? [layer.scale_window_log2] : []));
+    const known = layers.flatMap((layer) => (layer.scale_window_log2 && !open(layer.scale_window_log2) ? [layer.scale_window_log2] : []));
     const used = recipe.loss_scale.trajectory.map((value) => log2(toNumber(value))).filter(Number.isFinite);
     const usedLow = Math.min(...used), usedHigh = Math.max(...used);
     const low = Math.max(-20, Math.min(0, usedLow, ...known.map(([from]) => from)) - 1);
@@ -64,7 +66,7 @@ function Windows({ recipe }: { recipe: Recipe }) {
                             <span class={row % every === 0 ? 'name' : 'visually-hidden'} style={row % every === 0 ? { height: `${rowHeight * every}px` } : undefined}><bdi>{layer.name}</bdi></span>
                             <span class="track">
                                 {layer.scale_window_log2
-                                    ? <b style={span(...layer.scale_window_log2)}><span class="visually-hidden">{powerOfTwo(layer.scale_window_log2[0])} to {powerOfTwo(layer.scale_window_log2[1])}</span></b>
+                                    ? <b class={open(layer.scale_window_log2) ? 'open' : ''} style={span(...layer.scale_window_log2)}><span class="visually-hidden">{powerOfTwo(layer.scale_window_log2[0])} to {powerOfTwo(layer.scale_window_log2[1])}</span></b>
                                     : <em>{row % every === 0 ? 'no scale fits' : ''}</em>}
                             </span>
                         </li>
@@ -82,7 +84,7 @@ function Windows({ recipe }: { recipe: Recipe }) {
 
 /** Whether a recipe's windows say anything: fp16's do, formats with fp32's range are open on both sides. */
 const telling = (recipe: Recipe) => recipe.layers.some((layer) => layer.has_gradients) &&
-    (recipe.run.compute_format === 'fp16' || recipe.layers.some((layer) => layer.scale_window_log2 && layer.scale_window_log2[1] - layer.scale_window_log2[0] < widest));
+    (recipe.run.compute_format === 'fp16' || recipe.layers.some((layer) => layer.scale_window_log2 && !open(layer.scale_window_log2)));
 
 export function ScaleSection({ recipes, chosen, onRecipe }: { recipes: Recipe[]; chosen: number; onRecipe: (index: number) => void }) {
     const scaled = recipes.some((recipe) => recipe.loss_scale.rule !== 'none');

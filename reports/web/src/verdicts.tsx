@@ -1,8 +1,9 @@
 // The answer: one sentence for the whole report, then one row per recipe.
-import { figure, integer, percent, plural, powerOfTwo, toNumber, typeset } from './numbers';
+import { figure, integer, percent, plural, powerOfTwo, toNumber } from './numbers';
 import type { Num, Recipe, Reference, Report, Verdict } from './report';
 import { styleOf } from './chart';
 import { usePalette } from './theme';
+import { typeset } from './typeset';
 
 /** Worst first, to choose what the page shows first. */
 export const gravity: Record<Verdict, number> = { unsafe: 3, risky: 2, 'no-verdict': 1, safe: 0 };

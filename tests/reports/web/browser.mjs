@@ -35,6 +35,27 @@ async function open(folder, query = '', viewport = { width: 1280, height: 900 })
 }
 
 const frame = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+/** What a reader would wait for: the check holds within five seconds. */
+async function eventually(check) {
+    for (const end = Date.now() + 5000; ;) {
+        try {
+            return await check();
+        } catch (error) {
+            if (Date.now() > end) throw error;
+            await new Promise((done) => setTimeout(done, 50));
+        }
+    }
+}
+const says = (locator, text) => eventually(async () => {
+    const said = await locator.innerText();
+    if (text instanceof RegExp) assert.match(said, text);
+    else assert.equal(said, text);
+});
+const changes = (read, before) => eventually(async () => {
+    const now = await read();
+    assert.notEqual(now, before);
+    return now;
+});
 /** The canvas as the reader sees it. */
 const painted = (page) => page.locator('#heat').evaluate((canvas) => canvas.toDataURL());
 
@@ -52,66 +73,58 @@ const journeys = {
     async 'a cell of the heat map shows its tensor'(page) {
         const box = await page.locator('#heat').boundingBox();
         await page.locator('#heat').click({ position: { x: box.width * 0.75, y: box.height - 5 } }); // the last layer
-        assert.equal(await page.locator('#tensor h3').innerText(), 'head.fc linear');
-        assert.match(await page.locator('#heat-cell').innerText(), /^head\.fc, step 9\d: .* underflow$/);
+        await says(page.locator('#tensor h3'), 'head.fc linear');
+        await says(page.locator('#heat-cell'), /^head\.fc, step 9\d: .* underflow$/);
         assert.ok(await page.locator('#tensor .histogram rect.bar').count() > 10);
     },
     async 'arrow keys walk the cells'(page) {
         await page.locator('#heat').focus();
         await page.keyboard.press('ArrowUp');
         await page.keyboard.press('Home');
-        assert.match(await page.locator('#heat-cell').innerText(), /^stage2\.block0\.conv2, step 0: /);
-        assert.equal(await page.locator('#tensor h3').innerText(), 'stage2.block0.conv2 conv2d');
+        await says(page.locator('#heat-cell'), /^stage2\.block0\.conv2, step 0: /);
+        await says(page.locator('#tensor h3'), 'stage2.block0.conv2 conv2d');
     },
     async 'metric, role and recipe change what is drawn'(page) {
         const underflow = await painted(page);
         await page.getByRole('button', { name: 'Inf / NaN' }).click();
-        await frame(page);
-        const broken = await painted(page);
-        assert.notEqual(broken, underflow);
+        const broken = await changes(() => painted(page), underflow);
         await page.locator('#range select').selectOption('activation');
-        await frame(page);
-        assert.notEqual(await painted(page), broken);
+        await changes(() => painted(page), broken);
         await page.locator('#range').getByRole('radio', { name: 'bf16-amp' }).click();
-        assert.equal(await page.locator('.worst p.quiet').first().innerText(), 'No tensor has any: non-zero values that became zero.');
+        await says(page.locator('.worst p.quiet').first(), 'No tensor has any: non-zero values that became zero.');
         await page.locator('#range').getByRole('radio', { name: 'fp16-pure' }).click();
     },
     async 'a search narrows the layers'(page) {
         const before = (await page.locator('#heat').boundingBox()).height;
         await page.locator('#range input[type=search]').fill('stage2');
-        await frame(page);
-        assert.ok((await page.locator('#heat').boundingBox()).height < before / 2);
+        await eventually(async () => assert.ok((await page.locator('#heat').boundingBox()).height < before / 2));
         await page.locator('#range input[type=search]').fill('no such layer');
-        assert.equal(await page.getByText('No layer matches.').count(), 1);
+        await page.getByText('No layer matches.').waitFor();
         await page.locator('#range input[type=search]').fill('');
     },
     async 'a finding leads to its tensor'(page) {
         await page.locator('.finding').first().getByRole('button').click();
-        assert.equal(await page.locator('#tensor h3').innerText(), 'stem.conv conv2d');
-        assert.match(await page.locator('#heat-cell').innerText(), /^stem\.conv, step 3: /);
+        await says(page.locator('#heat-cell'), /^stem\.conv, step 3: /);
+        await says(page.locator('#tensor h3'), 'stem.conv conv2d');
     },
     async 'curves: logarithm, quantity, legend'(page) {
         const curve = () => page.locator('#curves canvas').evaluate((canvas) => canvas.toDataURL());
         const linear = await curve();
         await page.locator('#log').check();
-        await frame(page);
-        const log = await curve();
-        assert.notEqual(log, linear);
+        const log = await changes(curve, linear);
         await page.getByRole('button', { name: 'Gradient norm' }).click();
-        await frame(page);
-        assert.notEqual(await curve(), log);
+        await changes(curve, log);
         await page.getByRole('button', { name: 'Loss', exact: true }).click();
         const legend = page.locator('#curves .legend button', { hasText: 'fp16-pure' });
         await legend.click();
-        assert.equal(await legend.getAttribute('aria-pressed'), 'false');
+        await eventually(async () => assert.equal(await legend.getAttribute('aria-pressed'), 'false'));
     },
     async 'colours change, and the heat map with them'(page) {
         await frame(page);
         const before = await painted(page);
         await page.locator('#theme').click();
-        await frame(page);
+        await changes(() => painted(page), before);
         assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark');
-        assert.notEqual(await painted(page), before);
     },
     async 'the data can be saved'(page) {
         const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save report.json' }).click()]);
