@@ -23,13 +23,13 @@ struct RoundArrayOptions {
 
 /// Sums are defined over consecutive blocks of this many elements, counted from source[0]: whoever cuts a tensor into
 /// calls cuts at multiples of it. Within a block there are `statistics_lanes` strided lanes (element i is in lane
-/// i mod 16). A lane adds runs of `statistics_run` of its elements in fp32, each from +0 in index order (x; |x|; x * x
-/// rounded to fp32; e * e likewise, with e = result - source, an exact fp32 difference), then adds the run totals in
-/// double, in order. The lanes are folded by a binary tree (8, 4, 2, 1), and block sums are added in order.
-/// A block whose amax is above 2^59, or non-zero and below 2^-40, has squares that fp32 cannot hold: all its sums are
-/// taken in double, element by element (same lanes and tree).
-/// Why fp32 within a run: the pass is then bound by memory; the relative error of a sum is below 33 * 2^-24 of the sum
-/// of magnitudes, which no judgement here comes near.
+/// i mod 16). A lane adds runs of `statistics_run` of its elements in fp32, each from +0 in index order (x; |x|;
+/// squares by fma(x, x, total); squared errors by fma(e, e, total), with e = result - source in fp32), then adds the
+/// run totals in double, in order. The lanes are folded by a binary tree (8, 4, 2, 1), and block sums are added in
+/// order. A block whose amax is above 2^59, or non-zero and below 2^-40, has squares that fp32 cannot hold: all its
+/// sums are taken in double, element by element (same lanes and tree). Why fp32 within a run: the pass is then bound by
+/// memory; the relative error of a sum is below 33 * 2^-24 of the sum of magnitudes, which no judgement here comes
+/// near.
 inline constexpr std::size_t statistics_block = 4096;
 inline constexpr std::size_t statistics_lanes = 16;
 inline constexpr std::size_t statistics_run = 32;

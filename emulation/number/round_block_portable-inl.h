@@ -1,4 +1,5 @@
 // A block, one element at a time: the level without SIMD.
+#include "emulation/number/fused.h"
 #include "emulation/number/round_block.h"
 #include "emulation/number/round_limits.h"
 #include "emulation/number/round_scalar.h"
@@ -36,7 +37,7 @@ struct LaneSums {
         if (in_double)
             lane[l] += static_cast<double>(x) * static_cast<double>(x);
         else
-            run[l] += x * x;
+            run[l] = fused(x, x, run[l]);
     }
     void end_run() {
         for (std::size_t l = 0; l < statistics_lanes; ++l) {

@@ -49,6 +49,20 @@ HWY_INLINE void add_run(const F *run, double *lane) {
     for (std::size_t l = 0; l < statistics_lanes; ++l) lane[l] += static_cast<double>(values[l]);
 }
 
+/// Counts what a stochastic rounding did to the finite lanes of a vector.
+HWY_INLINE void count_results(W magnitude, F y, std::size_t finite_lanes, const RoundingRequest &request,
+                              BlockScan &found) {
+    const Floats d;
+    const W result = magnitude_of(y);
+    const std::size_t zero_sources = lanes - hn::CountTrue(d, less(constant(0), magnitude));
+    const std::size_t zero_results = lanes - hn::CountTrue(d, less(constant(0), result));
+    const std::size_t below = hn::CountTrue(d, hn::Lt(hn::Abs(y), hn::Set(d, request.smallest_normal)));
+    const std::size_t stay_finite = hn::CountTrue(d, less(result, constant(fp32_infinity)));
+    found.zero_results += static_cast<std::uint32_t>(zero_results - zero_sources);
+    found.subnormal_results += static_cast<std::uint32_t>(below - zero_results);
+    found.infinite_results += static_cast<std::uint32_t>(finite_lanes - stay_finite);
+}
+
 /// count is a multiple of scan_step.
 template <FormatId format, ArrayRounding rounding, bool finite, Destination destination>
 HWY_NOINLINE void scan(const float *HWY_RESTRICT source, std::size_t count, const std::uint32_t *random,
@@ -64,64 +78,46 @@ HWY_NOINLINE void scan(const float *HWY_RESTRICT source, std::size_t count, cons
         for (std::size_t v = 0; v < sum_vectors; ++v) sum[v] = sum_abs[v] = squares[v] = errors[v] = hn::Zero(d);
         for (std::size_t i = first; i < end; i += scan_step) {
             W packed = hn::Zero(du);
+            F y = hn::Zero(d);
+            auto *step_to = static_cast<std::byte *>(to) + i * bytes_of(format);
 #pragma GCC unroll 4
-            for (std::size_t v = 0; v < vectors_per_step; v += 2) {
-                F x[2] = {hn::LoadU(d, source + i + v * lanes), hn::LoadU(d, source + i + (v + 1) * lanes)}, y[2];
-                W words[2] = {hn::Zero(du), hn::Zero(du)};
-                if constexpr (rounding == ArrayRounding::stochastic) {
-                    words[0] = hn::LoadU(du, random + i + v * lanes);
-                    words[1] = hn::LoadU(du, random + i + (v + 1) * lanes);
+            for (std::size_t v = 0; v < vectors_per_step; ++v) {
+                const std::size_t at = v % sum_vectors;
+                F x = hn::LoadU(d, source + i + v * lanes);
+                W magnitude = magnitude_of(x);
+                W random_word = hn::Zero(du);
+                if constexpr (rounding == ArrayRounding::stochastic)
+                    random_word = hn::LoadU(du, random + i + v * lanes);
+                y = round_vector<format, rounding, finite, destination>(x, random_word, request, v, y, step_to);
+                F error = hn::Sub(y, x);
+                // Four vectors of exponents share one vector of bytes; their order does not matter.
+                const std::size_t byte = v % 4;
+                if (byte == 0) packed = hn::ShiftRight<23>(magnitude);
+                if (byte == 1) packed = hn::Or(packed, hn::And(hn::ShiftRight<15>(magnitude), constant(0xFF00u)));
+                if (byte == 2) packed = hn::Or(packed, hn::And(hn::ShiftRight<7>(magnitude), constant(0xFF0000u)));
+                if (byte == 3) {
+                    packed = hn::Or(packed, hn::And(hn::ShiftLeft<1>(magnitude), constant(0xFF000000u)));
+                    hn::Store(packed, du, reinterpret_cast<std::uint32_t *>(found.exponents + i + (v - 3) * lanes));
                 }
-                round_pair<format, rounding, finite, destination>(
-                    x[0], x[1], words[0], words[1], request,
-                    static_cast<std::byte *>(to) + (i + v * lanes) * bytes_of(format), y[0], y[1]);
-#pragma GCC unroll 2
-                for (std::size_t half = 0; half < 2; ++half) {
-                    const std::size_t at = (v + half) % sum_vectors;
-                    F value = x[half], error = hn::Sub(y[half], value);
-                    W magnitude = magnitude_of(value);
-                    if constexpr (finite) {
-                        largest = hn::Max(largest, magnitude);
-                        smallest = hn::Min(smallest, hn::Sub(magnitude, constant(1)));
-                    } else {
-                        const auto is_finite = less(magnitude, constant(fp32_infinity));
-                        const auto is_nan = hn::IsNaN(value);
-                        const auto stays = less(magnitude_of(y[half]), constant(fp32_infinity));
-                        const std::size_t finite_lanes = hn::CountTrue(d, is_finite), nans = hn::CountTrue(d, is_nan);
-                        found.nans += static_cast<std::uint32_t>(nans);
-                        found.infinities += static_cast<std::uint32_t>(lanes - finite_lanes - nans);
-                        value = hn::IfThenElseZero(is_finite, value);
-                        error = hn::IfThenElseZero(stays, error);
-                        const W known = as_words(hn::IfThenElseZero(is_finite, as_floats(magnitude)));
-                        largest = hn::Max(largest, known);
-                        smallest = hn::Min(smallest, hn::Sub(known, constant(1)));
-                        if constexpr (rounding == ArrayRounding::stochastic) {
-                            const W result = magnitude_of(y[half]);
-                            const auto normal = hn::Set(d, request.smallest_normal);
-                            const std::size_t not_zero = hn::CountTrue(d, less(constant(0), result));
-                            const std::size_t below = hn::CountTrue(d, hn::Lt(hn::Abs(y[half]), normal));
-                            const std::size_t source_zero = lanes - hn::CountTrue(d, less(constant(0), magnitude));
-                            found.zero_results += static_cast<std::uint32_t>(lanes - not_zero - source_zero);
-                            found.subnormal_results += static_cast<std::uint32_t>(below - (lanes - not_zero));
-                            found.infinite_results +=
-                                static_cast<std::uint32_t>(finite_lanes - hn::CountTrue(d, stays));
-                        }
-                    }
-                    sum[at] = hn::Add(sum[at], value);
-                    sum_abs[at] = hn::Add(sum_abs[at], hn::Abs(value));
-                    squares[at] = hn::Add(squares[at], hn::Mul(value, value));
-                    errors[at] = hn::Add(errors[at], hn::Mul(error, error));
-                    // Four vectors of exponents share one vector of bytes; their order does not matter.
-                    const std::size_t byte = (v + half) % 4;
-                    if (byte == 0) packed = hn::ShiftRight<23>(magnitude);
-                    if (byte == 1) packed = hn::Or(packed, hn::And(hn::ShiftRight<15>(magnitude), constant(0xFF00u)));
-                    if (byte == 2) packed = hn::Or(packed, hn::And(hn::ShiftRight<7>(magnitude), constant(0xFF0000u)));
-                    if (byte == 3) {
-                        packed = hn::Or(packed, hn::And(hn::ShiftLeft<1>(magnitude), constant(0xFF000000u)));
-                        hn::Store(packed, du,
-                                  reinterpret_cast<std::uint32_t *>(found.exponents + i + (v + half - 3) * lanes));
-                    }
+                if constexpr (!finite) {
+                    const auto is_finite = less(magnitude, constant(fp32_infinity));
+                    const auto stays = less(magnitude_of(y), constant(fp32_infinity));
+                    const std::size_t finite_lanes = hn::CountTrue(d, is_finite);
+                    const std::size_t nans = hn::CountTrue(d, hn::IsNaN(x));
+                    found.nans += static_cast<std::uint32_t>(nans);
+                    found.infinities += static_cast<std::uint32_t>(lanes - finite_lanes - nans);
+                    if constexpr (rounding == ArrayRounding::stochastic)
+                        count_results(magnitude, y, finite_lanes, request, found);
+                    x = hn::IfThenElseZero(is_finite, x);
+                    error = hn::IfThenElseZero(stays, error);
+                    magnitude = as_words(hn::IfThenElseZero(is_finite, as_floats(magnitude)));
                 }
+                largest = hn::Max(largest, magnitude);
+                smallest = hn::Min(smallest, hn::Sub(magnitude, constant(1)));
+                sum[at] = hn::Add(sum[at], x);
+                sum_abs[at] = hn::Add(sum_abs[at], as_floats(magnitude));
+                squares[at] = add_square(x, squares[at]);
+                errors[at] = add_square(error, errors[at]);
             }
         }
         add_run(sum, found.lane[0]);
@@ -145,15 +141,15 @@ HWY_NOINLINE void convert(const float *source, std::size_t count, const std::uin
         HALFSCOPE_F16C && format == FormatId::fp16 && rounding == ArrayRounding::nearest_even;
     const auto pass = [&](auto hardware) HWY_ATTR {
         for (std::size_t i = 0; i < count; i += 2 * lanes) {
-            W words0 = hn::Zero(Words()), words1 = words0;
-            if constexpr (rounding == ArrayRounding::stochastic) {
-                words0 = hn::LoadU(Words(), random + i);
-                words1 = hn::LoadU(Words(), random + i + lanes);
+            F y = hn::Zero(Floats());
+            for (std::size_t v = 0; v < 2; ++v) {
+                W random_word = hn::Zero(Words());
+                if constexpr (rounding == ArrayRounding::stochastic)
+                    random_word = hn::LoadU(Words(), random + i + v * lanes);
+                y = round_vector<format, rounding, decltype(hardware)::value, destination>(
+                    hn::LoadU(Floats(), source + i + v * lanes), random_word, request, v, y,
+                    static_cast<std::byte *>(to) + i * bytes_of(format));
             }
-            F y0, y1;
-            round_pair<format, rounding, decltype(hardware)::value, destination>(
-                hn::LoadU(Floats(), source + i), hn::LoadU(Floats(), source + i + lanes), words0, words1, request,
-                static_cast<std::byte *>(to) + i * bytes_of(format), y0, y1);
         }
     };
     if constexpr (by_instruction) {

@@ -1,4 +1,5 @@
 // Vectors of fp32 rounded to a storage format, per SIMD level. Same bits as round_scalar.h.
+#include "emulation/number/fused.h"
 #include "emulation/number/philox.h"
 #include "emulation/number/round_array.h"
 
@@ -130,63 +131,80 @@ template <Destination destination, typename D, typename V, typename T> HWY_INLIN
     if constexpr (destination == Destination::stream) hn::Stream(v, d, to);
 }
 
-/// Stores two vectors of values that are numbers of the format as 2 * lanes encodings.
-template <FormatId format, Destination destination> HWY_INLINE void store_pair(F y0, F y1, void *to) {
+/// Stores a vector of values that are numbers of the format.
+template <FormatId format, Destination destination> HWY_INLINE void store_vector(F y, void *to) {
     if constexpr (destination == Destination::none) {
         return;
     } else if constexpr (format == FormatId::fp32) {
-        put<destination>(y0, Floats(), static_cast<float *>(to));
-        put<destination>(y1, Floats(), static_cast<float *>(to) + hn::Lanes(Floats()));
+        put<destination>(y, Floats(), static_cast<float *>(to));
     } else {
-        auto *half = static_cast<std::uint16_t *>(to);
-#if HWY_TARGET == HWY_AVX2
-        if constexpr (format == FormatId::bf16) {
-            const __m256i packed =
-                _mm256_packus_epi32(hn::ShiftRight<16>(as_words(y0)).raw, hn::ShiftRight<16>(as_words(y1)).raw);
-            const hn::ScalableTag<std::uint16_t> d16;
-            put<destination>(hn::Vec<decltype(d16)>{_mm256_permute4x64_epi64(packed, 0xD8)}, d16, half);
-            return;
-        }
-#endif
         const Halves d16;
-        for (const F y : {y0, y1}) {
-            if constexpr (format == FormatId::bf16) {
-                put<destination>(hn::DemoteTo(d16, hn::BitCast(Signed(), hn::ShiftRight<16>(as_words(y)))), d16, half);
-            } else {
+        auto *half = static_cast<std::uint16_t *>(to);
+        if constexpr (format == FormatId::bf16) {
+            put<destination>(hn::DemoteTo(d16, hn::BitCast(Signed(), hn::ShiftRight<16>(as_words(y)))), d16, half);
+        } else {
 #if HALFSCOPE_F16C
-                const hn::Rebind<hwy::float16_t, Floats> dh;
-                put<destination>(hn::BitCast(d16, hn::DemoteTo(dh, y)), d16, half);
+            const hn::Rebind<hwy::float16_t, Floats> dh;
+            put<destination>(hn::BitCast(d16, hn::DemoteTo(dh, y)), d16, half);
 #else
-                put<destination>(hn::DemoteTo(d16, hn::BitCast(Signed(), encode_fp16(y))), d16, half);
+            put<destination>(hn::DemoteTo(d16, hn::BitCast(Signed(), encode_fp16(y))), d16, half);
 #endif
-            }
-            half += hn::Lanes(Floats());
         }
     }
 }
 
-/// Rounds and stores two vectors; leaves the results as fp32 in y0 and y1.
+/// Two vectors of bf16 numbers: AVX2 packs them together in half the instructions.
+template <FormatId format, Destination destination> HWY_INLINE void store_pair(F y0, F y1, void *to) {
+#if HWY_TARGET == HWY_AVX2
+    const __m256i packed =
+        _mm256_packus_epi32(hn::ShiftRight<16>(as_words(y0)).raw, hn::ShiftRight<16>(as_words(y1)).raw);
+    const hn::ScalableTag<std::uint16_t> d16;
+    put<destination>(hn::Vec<decltype(d16)>{_mm256_permute4x64_epi64(packed, 0xD8)}, d16,
+                     static_cast<std::uint16_t *>(to));
+#else
+    store_vector<format, destination>(y0, to);
+    store_vector<format, destination>(y1, static_cast<std::uint16_t *>(to) + hn::Lanes(Floats()));
+#endif
+}
+
+/// fma(x, x, total).
+HWY_INLINE F add_square(F x, F total) {
+#if HWY_NATIVE_FMA
+    return hn::MulAdd(x, x, total);
+#else
+    HWY_ALIGN float terms[hn::MaxLanes(Floats())], totals[hn::MaxLanes(Floats())];
+    hn::Store(x, Floats(), terms);
+    hn::Store(total, Floats(), totals);
+    for (std::size_t i = 0; i < hn::MaxLanes(Floats()); ++i) totals[i] = fused(terms[i], terms[i], totals[i]);
+    return hn::Load(Floats(), totals);
+#endif
+}
+
+/// Whether two vectors are stored together, at the second.
+template <FormatId format> inline constexpr bool stores_pairs = HWY_TARGET == HWY_AVX2 &&format == FormatId::bf16;
+
+/// Rounds vector number `v` of a run and stores it (a vector that is stored with the one before, both). `previous` is
+/// the result for vector v - 1. Returns the result as fp32.
 template <FormatId format, ArrayRounding rounding, bool finite, Destination destination>
-HWY_INLINE void round_pair(F x0, F x1, W random0, W random1, const RoundingRequest &request, void *to, F &y0, F &y1) {
+HWY_INLINE F round_vector(F x, W random, const RoundingRequest &request, std::size_t v, F previous, void *to) {
+    auto *at = static_cast<std::byte *>(to) + v * hn::Lanes(Floats()) * (format == FormatId::fp32 ? 4 : 2);
 #if HALFSCOPE_F16C
     if constexpr (format == FormatId::fp16 && rounding == ArrayRounding::nearest_even && finite) {
         const hn::Rebind<hwy::float16_t, Floats> dh;
         const Halves d16;
-        const auto h0 = hn::DemoteTo(dh, x0), h1 = hn::DemoteTo(dh, x1);
-        put<destination>(hn::BitCast(d16, h0), d16, static_cast<std::uint16_t *>(to));
-        put<destination>(hn::BitCast(d16, h1), d16, static_cast<std::uint16_t *>(to) + hn::Lanes(Floats()));
-        y0 = hn::PromoteTo(Floats(), h0);
-        y1 = hn::PromoteTo(Floats(), h1);
-        return;
+        const auto half = hn::DemoteTo(dh, x);
+        put<destination>(hn::BitCast(d16, half), d16, reinterpret_cast<std::uint16_t *>(at));
+        return hn::PromoteTo(Floats(), half);
     }
 #endif
-    y0 = round_values<format, rounding, finite>(x0, random0);
-    y1 = round_values<format, rounding, finite>(x1, random1);
-    if constexpr (!finite) {
-        y0 = flushed(y0, request);
-        y1 = flushed(y1, request);
+    F y = round_values<format, rounding, finite>(x, random);
+    if constexpr (!finite) y = flushed(y, request);
+    if constexpr (stores_pairs<format>) {
+        if (v % 2 == 1) store_pair<format, destination>(previous, y, at - hn::Lanes(Floats()) * 2);
+    } else {
+        store_vector<format, destination>(y, at);
     }
-    store_pair<format, destination>(y0, y1, to);
+    return y;
 }
 
 HWY_INLINE F widen_fp16(const std::uint16_t *from) {

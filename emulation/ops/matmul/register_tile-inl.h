@@ -1,5 +1,6 @@
 // One register tile of a product, per SIMD level. The chain's step is a policy; where operands lie is a policy; so one
 // loop serves matmul and all three convolutions, and a new accumulation is one more step.
+#include "emulation/number/fused.h"
 #include "emulation/number/round_array.h"
 
 #include <hwy/highway.h>
@@ -31,25 +32,6 @@ inline constexpr std::size_t depth_block = 256;
 /// Rows of packed a are this far apart: not a power of two, which would map them all to the same cache sets.
 inline constexpr std::size_t row_pitch = depth_block + 16;
 
-#if !HWY_NATIVE_FMA
-/// fma of floats without the instruction: the product is exact in double, the sum is rounded to odd there, and so the
-/// second rounding, to float, is correct (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", 2008).
-HWY_INLINE float fused(float a, float b, float c) {
-    const double product = static_cast<double>(a) * static_cast<double>(b), addend = static_cast<double>(c);
-    double sum = product + addend;
-    const double virtual_addend = sum - product;
-    const double error = (product - (sum - virtual_addend)) + (addend - virtual_addend);
-    std::int64_t bits;
-    __builtin_memcpy(&bits, &sum, sizeof bits);
-    if (sum - sum == 0 && error != 0 && (bits & 1) == 0) {
-        bits += (error > 0) == (sum > 0) ? 1 : -1;
-        __builtin_memcpy(&sum, &bits, sizeof bits);
-    }
-    return static_cast<float>(sum);
-}
-HWY_INLINE double fused(double a, double b, double c) { return std::fma(a, b, c); }
-#endif
-
 struct FmaStep {
     template <typename D, typename V> static HWY_INLINE V step(D d, V a, V b, V sum) {
 #if HWY_NATIVE_FMA
@@ -61,7 +43,7 @@ struct FmaStep {
         hn::Store(a, d, x);
         hn::Store(b, d, y);
         hn::Store(sum, d, z);
-        for (std::size_t i = 0; i < hn::MaxLanes(D()); ++i) z[i] = fused(x[i], y[i], z[i]);
+        for (std::size_t i = 0; i < hn::MaxLanes(D()); ++i) z[i] = number::fused(x[i], y[i], z[i]);
         return hn::Load(d, z);
 #endif
     }

@@ -106,7 +106,7 @@ class BlockSum {
         if (in_double_)
             lanes_[i % 16] += static_cast<double>(term) * static_cast<double>(term);
         else
-            runs_[i % 16] += term * term;
+            runs_[i % 16] = std::fma(term, term, runs_[i % 16]);
     }
     double total() {
         end_run();
