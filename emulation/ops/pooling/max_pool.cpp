@@ -1,4 +1,5 @@
 #include "emulation/ops/pooling/pooling.h"
+#include "emulation/ops/pooling/take_taps.h"
 #include "emulation/ops/pooling/window.h"
 #include "emulation/ops/produce_units.h"
 
@@ -20,22 +21,12 @@ Reach reach_of(const WindowAxis &axis, std::int64_t tap) {
     return {std::min(first, axis.output), std::clamp(last, first, std::max(first, axis.output))};
 }
 
-/// One row of outputs takes one row of taps: x[o * stride] against the best so far. The loop has no branches, so that
-/// it becomes SIMD instructions.
 template <typename C>
-void take_taps(const C *x, std::int64_t stride, std::int32_t at, std::int64_t count, C *best, std::int32_t *winner) {
-    for (std::int64_t o = 0; o < count; ++o) {
-        const C value = x[o * stride];
-        const bool takes = (value > best[o]) | (value != value) | (winner[o] < 0);
-        best[o] = takes ? value : best[o];
-        winner[o] = takes ? at + static_cast<std::int32_t>(o * stride) : winner[o];
-    }
-}
-
-template <typename C>
-void pool_plane(const Windows &windows, const C *x, C *y, std::int64_t *index, std::vector<std::int32_t> &winners) {
+void pool_plane(const Windows &windows, const C *x, C *y, std::int64_t *index, std::vector<std::int32_t> &winners,
+                std::vector<C> &gathered) {
     const WindowAxis &rows = windows.rows, &columns = windows.columns;
     winners.resize(static_cast<std::size_t>(columns.output));
+    gathered.resize(static_cast<std::size_t>(columns.output));
     for (std::int64_t row = 0; row < rows.output; ++row) {
         C *best = y + row * columns.output;
         std::fill(best, best + columns.output, -std::numeric_limits<C>::infinity());
@@ -44,12 +35,15 @@ void pool_plane(const Windows &windows, const C *x, C *y, std::int64_t *index, s
             for (std::int64_t j = 0; j < columns.kernel; ++j) {
                 const Reach reach = reach_of(columns, j);
                 const std::int64_t at = rows.position(row, i) * columns.input + columns.position(reach.first, j);
-                if (columns.stride == 2) // the usual strides, known to the compiler
-                    take_taps(x + at, 2, static_cast<std::int32_t>(at), reach.last - reach.first, best + reach.first,
-                              winners.data() + reach.first);
-                else
-                    take_taps(x + at, columns.stride, static_cast<std::int32_t>(at), reach.last - reach.first,
-                              best + reach.first, winners.data() + reach.first);
+                const std::int64_t count = reach.last - reach.first;
+                const C *taps = x + at;
+                if (columns.stride != 1) {
+                    for (std::int64_t o = 0; o < count; ++o)
+                        gathered[static_cast<std::size_t>(o)] = x[at + o * columns.stride];
+                    taps = gathered.data();
+                }
+                take_taps(taps, static_cast<std::int32_t>(at), static_cast<std::int32_t>(columns.stride), count,
+                          best + reach.first, winners.data() + reach.first);
             }
         std::copy(winners.begin(), winners.end(), index + row * columns.output);
     }
@@ -66,11 +60,11 @@ template <typename C> void max_pool(const KernelCall &call) {
     const WholeResult<C> result(call, 0);
     const std::int64_t in = windows.input_plane(), out = windows.output_plane();
     call.threads.run(windows.planes, [&](std::int64_t plane) {
-        thread_local std::vector<C> scratch;
+        thread_local std::vector<C> scratch, gathered;
         thread_local std::vector<std::int32_t> winners;
         scratch.resize(static_cast<std::size_t>(in));
         pool_plane(windows, load<C>(x, plane * in, in, scratch.data()), result.values() + plane * out,
-                   index.as<std::int64_t>() + plane * out, winners);
+                   index.as<std::int64_t>() + plane * out, winners, gathered);
     });
     result.leave();
 }

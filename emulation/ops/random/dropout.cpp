@@ -1,5 +1,8 @@
 #include "emulation/ops/kernels.h"
 #include "emulation/ops/random/philox.h"
+#include "emulation/ops/random/words.h"
+
+#include <array>
 
 namespace halfscope::ops {
 namespace {
@@ -8,17 +11,21 @@ template <typename C> void dropout(const KernelCall &call) {
     const TensorView &x = call.inputs[0], &mask = call.outputs[1];
     const double ratio = call.operation.get<Scalars>().alpha;
     const C scale = static_cast<C>(1 / (1 - ratio));
+    const auto threshold = static_cast<std::int32_t>(random::keep_threshold(ratio));
     const auto stream = random::stream_of(call.key, random::RandomPurpose::dropout);
     produce<C>(call, 0, [&](std::int64_t first, std::int64_t count, C *out) {
         const C *values = load<C>(x, first, count, out);
         std::uint8_t *kept = mask.as<std::uint8_t>() + first;
-        for (std::int64_t i = 0; i < count; i += 4) { // first is a multiple of a block, so of 4
-            const number::PhiloxBlock words = stream.block(static_cast<std::uint64_t>(first + i) / 4);
-            for (std::int64_t j = i; j < std::min(count, i + 4); ++j) {
-                kept[j] = random::is_kept(words[static_cast<std::size_t>(j - i)], ratio) ? 1 : 0;
-                out[j] = kept[j] ? values[j] * scale : C(0);
-            }
+        alignas(64) std::array<std::uint32_t, produce_block> words;
+        random::fill_words(stream, static_cast<std::uint64_t>(first),
+                           std::span(words).first(static_cast<std::size_t>(count)));
+        // The product is taken whether it is kept or not, and words compare as signed, so that the loops become SIMD.
+        for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+            const C scaled = values[i] * scale;
+            out[i] = static_cast<std::int32_t>(words[i] >> 8) >= threshold ? scaled : C(0);
         }
+        for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i)
+            kept[i] = static_cast<std::int32_t>(words[i] >> 8) >= threshold ? 1 : 0;
     });
 }
 
@@ -28,7 +35,10 @@ template <typename C> void dropout_gradient(const KernelCall &call) {
     produce<C>(call, 0, [&](std::int64_t first, std::int64_t count, C *out) {
         const C *gradient = load<C>(dy, first, count, out);
         const std::uint8_t *kept = mask.as<const std::uint8_t>() + first;
-        for (std::int64_t i = 0; i < count; ++i) out[i] = kept[i] ? gradient[i] * scale : C(0);
+        for (std::int64_t i = 0; i < count; ++i) {
+            const C scaled = gradient[i] * scale;
+            out[i] = kept[i] ? scaled : C(0);
+        }
     });
 }
 

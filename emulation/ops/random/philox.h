@@ -22,9 +22,12 @@ using number::RandomStream;
 /// A word's upper 24 bits as a multiple of 2^-24 in [0, 1): exact in fp32.
 [[nodiscard]] constexpr float uniform_from(std::uint32_t word) { return static_cast<float>(word >> 8) * 0x1p-24f; }
 
-/// Whether dropout with this ratio keeps the element that drew `word`: uniform >= ratio, compared exactly.
-[[nodiscard]] constexpr bool is_kept(std::uint32_t word, double ratio) {
-    return static_cast<double>(word >> 8) * 0x1p-24 >= ratio;
+/// Dropout with this ratio in [0, 1] keeps the element that drew `word` when its uniform is >= ratio, that is when
+/// word >> 8 >= keep_threshold(ratio): the least integer >= ratio * 2^24 (the product is exact).
+[[nodiscard]] constexpr std::uint32_t keep_threshold(double ratio) {
+    const double scaled = ratio * 0x1p24;
+    const auto below = static_cast<std::uint32_t>(scaled);
+    return below + (static_cast<double>(below) < scaled ? 1 : 0);
 }
 
 /// out[i] = low + (high - low) * uniform(first + i), each step rounded in fp32.

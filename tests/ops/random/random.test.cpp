@@ -1,5 +1,8 @@
 #include "emulation/ops/random/philox.h"
+#include "emulation/ops/random/words.h"
 #include "tests/ops/operation_runner.h"
+
+#include <hwy/targets.h>
 
 #include <doctest/doctest.h>
 
@@ -17,6 +20,32 @@ const ops::random::RandomStream stream{42, 3, 9, ops::random::RandomPurpose::ini
 double five_sigma(double deviation, double n) { return 5 * deviation / std::sqrt(n); }
 
 } // namespace
+
+TEST_CASE("words in bulk are the stream's words, at every SIMD level, from any start") {
+    for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
+        hwy::SetSupportedTargetsForTest(target);
+        for (const std::uint64_t first :
+             {std::uint64_t{0}, std::uint64_t{3}, std::uint64_t{62}, (std::uint64_t{1} << 34) - 5})
+            for (const std::size_t count : {0, 1, 2, 63, 64, 65, 1000}) {
+                std::vector<std::uint32_t> words(count), expected;
+                ops::random::fill_words(stream, first, words);
+                for (std::size_t i = 0; i < count; ++i) expected.push_back(stream.word(first + i));
+                CHECK(words == expected);
+            }
+    }
+    hwy::SetSupportedTargetsForTest(0);
+}
+
+TEST_CASE("dropout's threshold is uniform >= ratio") {
+    for (double ratio : {0.0, 0.1, 0.5, 1.0 / 3, 1 - 0x1p-24, 1.0})
+        for (std::int64_t near = -2; near <= 2; ++near) {
+            const auto drawn = static_cast<std::int64_t>(ratio * 0x1p24) + near;
+            if (drawn < 0 || drawn >= 1 << 24) continue;
+            const auto word = static_cast<std::uint32_t>(drawn) << 8;
+            CHECK((word >> 8 >= ops::random::keep_threshold(ratio)) ==
+                  (static_cast<double>(ops::random::uniform_from(word)) >= ratio));
+        }
+}
 
 TEST_CASE("uniform values: in range, flat, the same from any start") {
     std::vector<float> values(100'000);
