@@ -37,8 +37,10 @@ constexpr std::array models{
           "fashion-mnist", zoo::build_cnn, cnn_parameters},
     Model{"resnet20", "ResNet-20 for small images, batch norm in training mode, 0.27 million parameters",
           "fashion-mnist", zoo::build_resnet20, resnet20_parameters},
-    Model{"gpt", "GPT-2 style decoder on bytes, causal attention, tanh GELU (tied=0: a head of its own)", "a text file",
-          zoo::build_gpt, gpt_parameters},
+    Model{"gpt",
+          "GPT-2 style decoder on bytes, causal attention, tanh GELU (tied=0: a head of its own); --data FILE trains "
+          "on any text",
+          "synthetic", zoo::build_gpt, gpt_parameters},
 };
 
 const Model &find_model(std::string_view name) {

@@ -31,7 +31,8 @@ struct TrainingOptions {
 inline constexpr std::int64_t default_steps = 100;
 
 /// Effective settings. Defaults follow the model: Adam at 1e-3 for models with attention or layer norms (3e-4 from ten
-/// million parameters on); SGD at 0.1 with momentum 0.9 with batch norm, else at 0.01 with momentum 0.9. `notes` gets a
+/// million parameters on); SGD at 0.05 with momentum 0.9 with batch norm, else at 0.01 with momentum 0.9; with a
+/// default learning rate a tenth of the steps is warm-up. `notes` gets a
 /// sentence on what was chosen. Throws std::invalid_argument with one sentence when a value is out of range.
 [[nodiscard]] TrainingSettings resolved(const TrainingOptions &options, const model::Graph &forward,
                                         std::vector<std::string> &notes);
