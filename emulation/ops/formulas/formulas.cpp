@@ -7,7 +7,7 @@
 #define HWY_TARGET_INCLUDE "emulation/ops/formulas/formulas.cpp"
 #include <hwy/foreach_target.h>
 
-#include "emulation/ops/transcendental/lanes-inl.h"
+#include "emulation/ops/formulas/partial_registers-inl.h"
 
 // Name and constants of every formula, for the array forms below: (function, functor, parameters, arguments, operands).
 #undef HALFSCOPE_EACH_FORMULA
@@ -49,7 +49,7 @@ HWY_INLINE void map(const Formula &formula, float *out, std::size_t count, const
     std::size_t i = 0;
     for (; i + width <= count; i += width)
         hn::StoreU(formula(Lanes(hn::LoadU(Tag(), operands + i))...).v, Tag(), out + i);
-    if (i < count) store_some(formula(load_some(operands + i, count - i)...), out + i, count - i);
+    if (i < count) store_first(formula(load_first(operands + i, count - i)...), out + i, count - i);
 }
 
 #undef HALFSCOPE_ARRAY_FORM

@@ -1,6 +1,6 @@
 // The fixed reduction of operation.h over SIMD registers: register r holds lanes r * width .. (r + 1) * width - 1.
 // Included once per target.
-#include "emulation/ops/transcendental/lanes-inl.h"
+#include "emulation/ops/formulas/partial_registers-inl.h"
 
 #if defined(HALFSCOPE_TREE_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef HALFSCOPE_TREE_INL_H

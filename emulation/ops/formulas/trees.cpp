@@ -14,7 +14,7 @@ namespace halfscope::ops::lanes::HWY_NAMESPACE {
 struct Itself {
     const float *x;
     HWY_INLINE Lanes all(std::size_t i) const { return hn::LoadU(Tag(), x + i); }
-    HWY_INLINE Lanes some(std::size_t i, std::size_t n) const { return load_some(x + i, n); }
+    HWY_INLINE Lanes some(std::size_t i, std::size_t n) const { return load_first(x + i, n); }
 };
 struct Square {
     Itself x;

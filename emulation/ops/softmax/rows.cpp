@@ -25,8 +25,8 @@ struct KeptPower {
         return power;
     }
     HWY_INLINE Lanes some(std::size_t i, std::size_t n) const {
-        const Lanes power = exp(load_some(x + i, n) - Lanes(largest));
-        store_some(power, powers + i, n);
+        const Lanes power = exp(load_first(x + i, n) - Lanes(largest));
+        store_first(power, powers + i, n);
         return power;
     }
 };
@@ -35,7 +35,7 @@ struct Power {
     const float *x;
     float largest;
     HWY_INLINE Lanes all(std::size_t i) const { return exp(Lanes(hn::LoadU(Tag(), x + i)) - Lanes(largest)); }
-    HWY_INLINE Lanes some(std::size_t i, std::size_t n) const { return exp(load_some(x + i, n) - Lanes(largest)); }
+    HWY_INLINE Lanes some(std::size_t i, std::size_t n) const { return exp(load_first(x + i, n) - Lanes(largest)); }
 };
 
 float keep_powers(const float *x, float largest, float *powers, std::size_t count) {
@@ -47,19 +47,19 @@ float sum_powers(const float *x, float largest, std::size_t count) {
 
 void divide(const float *x, float divisor, float *out, std::size_t count) {
     for (std::size_t i = 0; i < count; i += width)
-        store_some(load_some(x + i, count - i) / Lanes(divisor), out + i, count - i);
+        store_first(load_first(x + i, count - i) / Lanes(divisor), out + i, count - i);
 }
 void finish_log(const float *x, float largest, float log_sum, float *out, std::size_t count) {
     for (std::size_t i = 0; i < count; i += width)
-        store_some((load_some(x + i, count - i) - Lanes(largest)) - Lanes(log_sum), out + i, count - i);
+        store_first((load_first(x + i, count - i) - Lanes(largest)) - Lanes(log_sum), out + i, count - i);
 }
 void finish_gradient(const float *dy, const float *y, float dot, float *out, std::size_t count) {
     for (std::size_t i = 0; i < count; i += width)
-        store_some(load_some(y + i, count - i) * (load_some(dy + i, count - i) - Lanes(dot)), out + i, count - i);
+        store_first(load_first(y + i, count - i) * (load_first(dy + i, count - i) - Lanes(dot)), out + i, count - i);
 }
 void finish_log_gradient(const float *dy, const float *y, float sum, float *out, std::size_t count) {
     for (std::size_t i = 0; i < count; i += width)
-        store_some(load_some(dy + i, count - i) - exp(load_some(y + i, count - i)) * Lanes(sum), out + i, count - i);
+        store_first(load_first(dy + i, count - i) - exp(load_first(y + i, count - i)) * Lanes(sum), out + i, count - i);
 }
 
 } // namespace halfscope::ops::lanes::HWY_NAMESPACE
