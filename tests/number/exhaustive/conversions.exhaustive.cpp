@@ -14,16 +14,12 @@ using namespace halfscope::number;
 
 namespace {
 
-double judge(const oracle::QuantumRounder &rounder, const oracle::QuantumRounder &away, double x, Rounding mode) {
+double judge(const oracle::QuantumRounder &rounder, double x, Rounding mode) {
     const bool negative = std::signbit(x);
     switch (mode) {
     case Rounding::nearest_even: return rounder.nearest_even({x, 0});
-    case Rounding::nearest_away: {
-        // Nearest with ties away: nudged outward by a residue, a tie is no tie; exactly representable values do not
-        // move.
-        (void)away;
-        return rounder.nearest_even({x, x > 0 ? 1e-300 : -1e-300});
-    }
+    // Ties away: nudged outward by a residue, a tie is no tie any more; exactly representable values do not move.
+    case Rounding::nearest_away: return rounder.nearest_even({x, x > 0 ? 1e-300 : -1e-300});
     case Rounding::toward_zero: return rounder.directed({x, 0}, false);
     case Rounding::up: return rounder.directed({x, 0}, !negative);
     case Rounding::down: return rounder.directed({x, 0}, negative);
