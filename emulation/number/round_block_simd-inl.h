@@ -43,10 +43,12 @@ struct BlockScan {
     alignas(64) std::uint8_t exponents[statistics_block + scan_step];
 };
 
-HWY_INLINE void add_run(const F *run, double *lane) {
-    HWY_ALIGN float values[statistics_lanes];
-    for (std::size_t v = 0; v < sum_vectors; ++v) hn::Store(run[v], Floats(), values + v * lanes);
-    for (std::size_t l = 0; l < statistics_lanes; ++l) lane[l] += static_cast<double>(values[l]);
+/// lane[l] += run[l], in double. Out of line: inlined, it grows the hot loop's register pressure.
+HWY_NOINLINE void add_run(const float *HWY_RESTRICT run, double *HWY_RESTRICT lane) {
+    const hn::Half<Floats> dh;
+    const hn::Rebind<double, decltype(dh)> dd;
+    for (std::size_t l = 0; l < statistics_lanes; l += hn::Lanes(dh))
+        hn::StoreU(hn::Add(hn::LoadU(dd, lane + l), hn::PromoteTo(dd, hn::Load(dh, run + l))), dd, lane + l);
 }
 
 /// Counts what a stochastic rounding did to the finite lanes of a vector.
@@ -84,6 +86,9 @@ HWY_NOINLINE void scan(const float *HWY_RESTRICT source, std::size_t count, cons
             for (std::size_t v = 0; v < vectors_per_step; ++v) {
                 const std::size_t at = v % sum_vectors;
                 F x = hn::LoadU(d, source + i + v * lanes);
+                // The block after this one: memory would stand idle while this one's bytes are counted.
+                if (v * lanes * sizeof(float) % 64 == 0)
+                    __builtin_prefetch(source + i + v * lanes + statistics_block, 0, 2);
                 W magnitude = magnitude_of(x);
                 W random_word = hn::Zero(du);
                 if constexpr (rounding == ArrayRounding::stochastic)
@@ -120,10 +125,14 @@ HWY_NOINLINE void scan(const float *HWY_RESTRICT source, std::size_t count, cons
                 errors[at] = add_square(error, errors[at]);
             }
         }
-        add_run(sum, found.lane[0]);
-        add_run(sum_abs, found.lane[1]);
-        add_run(squares, found.lane[2]);
-        add_run(errors, found.lane[3]);
+        HWY_ALIGN float runs[4][statistics_lanes];
+        for (std::size_t v = 0; v < sum_vectors; ++v) {
+            hn::Store(sum[v], d, runs[0] + v * lanes);
+            hn::Store(sum_abs[v], d, runs[1] + v * lanes);
+            hn::Store(squares[v], d, runs[2] + v * lanes);
+            hn::Store(errors[v], d, runs[3] + v * lanes);
+        }
+        for (std::size_t s = 0; s < 4; ++s) add_run(runs[s], found.lane[s]);
     }
     HWY_ALIGN std::uint32_t high[lanes], low[lanes];
     hn::Store(largest, du, high);
@@ -185,12 +194,34 @@ HWY_INLINE std::uint64_t count_below(const float *source, std::size_t count, std
     return static_cast<std::uint64_t>(hn::GetLane(hn::SumOfLanes(di, counted)));
 }
 
-/// The same, looking at the values only where the exponents leave it open.
-HWY_INLINE std::uint64_t count_below(const float *source, std::size_t count, std::uint32_t limit,
-                                     const std::uint32_t *bins) {
+/// How many magnitudes of one binade lie below `limit`, which is in it. Looks at the values of a step only where its
+/// exponent bytes hold the binade: worth while when few do.
+HWY_INLINE std::uint64_t count_in_binade(const float *source, const std::uint8_t *exponents, std::size_t count,
+                                         std::uint32_t limit) {
+    const hn::ScalableTag<std::uint8_t> db;
+    const Signed di;
+    const auto edge = hn::Set(db, static_cast<std::uint8_t>(limit >> 23));
+    const auto first = hn::Set(di, static_cast<std::int32_t>(limit & 0x7F800000u));
+    const auto end = hn::Set(di, static_cast<std::int32_t>(limit));
+    auto counted = hn::Zero(di);
+    for (std::size_t i = 0; i < count; i += 4 * lanes) { // four vectors share a vector of bytes
+        if (hn::AllFalse(db, hn::Eq(hn::Load(db, exponents + i), edge))) continue;
+        for (std::size_t v = 0; v < 4; ++v) {
+            const auto magnitude = hn::BitCast(di, magnitude_of(hn::LoadU(Floats(), source + i + v * lanes)));
+            const auto inside = hn::AndNot(hn::Lt(magnitude, first), hn::Lt(magnitude, end));
+            counted = hn::Sub(counted, hn::VecFromMask(di, inside));
+        }
+    }
+    return static_cast<std::uint64_t>(hn::GetLane(hn::SumOfLanes(di, counted)));
+}
+
+/// count_below, looking at the values only where the exponents leave it open.
+HWY_INLINE std::uint64_t count_below(const float *source, const std::uint8_t *exponents, std::size_t count,
+                                     std::uint32_t limit, const std::uint32_t *bins) {
     const std::uint32_t edge = limit >> 23;
-    if ((limit & 0x7FFFFFu) != 0 && bins[edge] != 0) return count_below(source, count, limit);
-    std::uint64_t below = 0;
+    const bool open = (limit & 0x7FFFFFu) != 0 && bins[edge] != 0;
+    if (open && bins[edge] > count / 32) return count_below(source, count, limit);
+    std::uint64_t below = open ? count_in_binade(source, exponents, count, limit) : 0;
     for (std::uint32_t b = 0; b < edge; ++b) below += bins[b];
     return below;
 }
@@ -281,13 +312,14 @@ void round_whole_steps(const BlockRequest &block, std::size_t padded, const std:
         counts->overflows += found.infinite_results;
     } else {
         const std::uint64_t below_zero =
-            limits.zero <= smallest ? zeros : count_below(block.source, padded, limits.zero, bins);
+            limits.zero <= smallest ? zeros : count_below(block.source, found.exponents, padded, limits.zero, bins);
         const std::uint64_t below_normal =
-            limits.normal <= smallest ? zeros : count_below(block.source, padded, limits.normal, bins);
+            limits.normal <= smallest ? zeros : count_below(block.source, found.exponents, padded, limits.normal, bins);
         counts->underflows += below_zero - zeros;
         counts->subnormals += below_normal - below_zero;
         if (found.largest >= limits.infinite)
-            counts->overflows += padded - special - count_below(block.source, padded, limits.infinite, bins);
+            counts->overflows +=
+                padded - special - count_below(block.source, found.exponents, padded, limits.infinite, bins);
     }
 }
 
