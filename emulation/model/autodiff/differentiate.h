@@ -19,8 +19,8 @@ namespace halfscope::model {
 /// 65536 becomes inf in an fp16 loss, as there. Values that no trained weight reaches get no gradient; where nothing
 /// flows, weight_gradients has `none`. Backward nodes are named "<forward node>.backward" (made unique among nodes),
 /// carry the forward node's policy, output rounding and accumulation; gradients are named "<value>.grad", the parts of
-/// a sum "<value>.grad.1",
-/// ".2", ...; values on the way inside a rule have Role::gradient, the layer of the forward node, and no gradient_of.
+/// a sum "<value>.grad.1", ".2", ...; values on the way inside a rule have Role::gradient, the layer of the forward
+/// node, and no gradient_of.
 ///
 /// Throws std::invalid_argument when there is no scalar floating loss, when it was differentiated before, when no
 /// trained weight reaches the loss, or, naming all such nodes at once, when an operation has no derivative here.

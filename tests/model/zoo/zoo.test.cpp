@@ -165,6 +165,33 @@ TEST_CASE("initial weights are PyTorch's distributions and depend on the seed al
     CHECK(graph.value(graph.find("layers.0.bias")).data->as<float>()[0] != weight[0]);
 }
 
+TEST_CASE("every layer's weights and biases fill the range that its fan-in sets") {
+    const auto reach = [](const Graph &graph, const std::string &name) {
+        const ValueId id = graph.find(name);
+        REQUIRE(id != none);
+        float largest = 0;
+        for (float x : graph.value(id).data->as<float>()) largest = std::max(largest, std::abs(x));
+        return largest;
+    };
+    // The largest of n draws from [0, b) is above b * 2^(-20 / n) but once in 2^20: 0.75 b for 48 draws, 0.25 b for 10.
+    const Graph cnn = build_zoo_model("cnn:norm=0,width=24", 2);
+    for (const auto &[layer, fan_in] : {std::pair{"conv1", 1 * 9}, {"conv2", 24 * 9}, {"fc", 48 * 49}}) {
+        CAPTURE(std::string(layer));
+        const float bound = default_bound(fan_in);
+        CHECK(reach(cnn, std::string(layer) + ".weight") <= bound);
+        CHECK(reach(cnn, std::string(layer) + ".weight") > 0.75f * bound);
+        CHECK(reach(cnn, std::string(layer) + ".bias") <= bound);
+        CHECK(reach(cnn, std::string(layer) + ".bias") > 0.25f * bound);
+    }
+    // GPT-2: biases 0, norms 1, weights within 5.77 deviations of 0 (the reach of the normal draws).
+    const Graph gpt = build_zoo_model("gpt:layers=3", 2);
+    CHECK(reach(gpt, "transformer.h.0.attn.c_attn.bias") == 0);
+    CHECK(reach(gpt, "transformer.h.0.attn.c_attn.weight") < 5.8f * 0.02f);
+    CHECK(reach(gpt, "transformer.h.0.attn.c_attn.weight") > 3 * 0.02f);
+    CHECK(reach(gpt, "transformer.h.2.mlp.c_proj.weight") < 5.8f * 0.02f / std::sqrt(6.0f));
+    CHECK(reach(gpt, "transformer.h.2.mlp.c_proj.weight") > 3 * 0.02f / std::sqrt(6.0f));
+}
+
 TEST_CASE("a wrong name gets one sentence with the nearest right one") {
     CHECK(message("resnet200") == "the zoo has no model 'resnet200', did you mean 'resnet20'?");
     CHECK(message("gpt:layer=2") == "zoo model 'gpt': it has no parameter 'layer', did you mean 'layers'?");
