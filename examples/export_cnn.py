@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A small image classifier from PyTorch to HalfScope: writes cnn.onnx and data.npz.
 
-    python3 examples/export_cnn.py out
-    halfscope profile out/cnn.onnx --data out/data.npz --recipes fp16-amp,bf16-amp --loss cross-entropy
+    python3 examples/export_cnn.py exported-cnn
+    halfscope profile exported-cnn/cnn.onnx --data exported-cnn/data.npz --recipes fp16-amp,bf16-amp --loss cross-entropy
 
 What matters in torch.onnx.export:
   training=TRAINING, model.train()   batch normalisation and dropout are written as they train
@@ -65,4 +65,4 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "out"))
+    main(pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "exported-cnn"))

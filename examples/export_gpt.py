@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A small GPT-style decoder with its loss in the graph, from PyTorch to HalfScope: writes gpt.onnx and data.npz.
 
-    python3 examples/export_gpt.py out
-    halfscope profile out/gpt.onnx --data out/data.npz --loss output:loss --optimizer adamw --lr 1e-3
+    python3 examples/export_gpt.py exported-gpt
+    halfscope profile exported-gpt/gpt.onnx --data exported-gpt/data.npz --loss output:loss --optimizer adamw --lr 1e-3
 
 The loss is an output of the graph here, so HalfScope computes exactly what the model computes. Cross-entropy needs
 opset 12 or later; the other flags are explained in export_cnn.py.
@@ -86,4 +86,4 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "out"))
+    main(pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "exported-gpt"))

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
@@ -54,6 +55,7 @@ class Lowering {
         add_initializers(graph);
         std::set<std::string> initializers;
         for (const auto &[name, tensor] : graph.initializers) initializers.insert(name);
+        find_batch_symbol(graph, initializers);
         for (const FileInput &input : graph.inputs)
             if (!initializers.contains(input.name)) add_input(input);
         lower_nodes(graph);
@@ -84,13 +86,28 @@ class Lowering {
         return scope_[name] = draft_.add_value(std::move(value));
     }
 
+    /// The axis that says it is the batch ([length, batch, width] of recurrent nets has it second), else each input's
+    /// first.
+    void find_batch_symbol(const FileGraph &graph, const std::set<std::string> &initializers) {
+        for (const FileInput &input : graph.inputs) {
+            if (initializers.contains(input.name)) continue;
+            for (const std::string &symbol : input.symbols) {
+                std::string lower = symbol;
+                std::transform(lower.begin(), lower.end(), lower.begin(),
+                               [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+                const bool says_so = lower.find("batch") != std::string::npos || lower == "n" || lower == "b";
+                if (says_so && batch_symbol_.empty()) batch_symbol_ = symbol;
+            }
+        }
+    }
+
     std::int64_t size_of_axis(const FileInput &input, std::size_t axis) {
         if (input.sizes[axis] >= 0) return input.sizes[axis];
         const std::string &symbol = input.symbols[axis];
         const auto named = symbol.empty() ? options_.dimensions.end() : options_.dimensions.find(symbol);
         if (named != options_.dimensions.end()) return named->second;
-        if (batch_symbol_.empty() && axis == 0) batch_symbol_ = symbol;
-        if (axis == 0 || (!symbol.empty() && symbol == batch_symbol_))
+        const bool names_batch = !batch_symbol_.empty() && !symbol.empty();
+        if (names_batch ? symbol == batch_symbol_ : axis == 0)
             return options_.batch > 0 ? options_.batch : ImportOptions::free_batch;
         notes_.add(
             fmt::format("Axis {} of input '{}'{} has no fixed size; {} was taken (--dimension NAME=SIZE sets it).",

@@ -133,6 +133,16 @@ TEST_CASE("onnx: free axes take the batch, named sizes, or a default that is sai
     CHECK(declared[0].symbols == std::vector<std::string>{"batch", "length"});
 }
 
+TEST_CASE("onnx: the batch may be the second axis") {
+    ModelBuilder model;
+    model.input("x", {-2, -1, 4}).node("Relu", {"x"}, {"y"}).output("y");
+    model::ImportOptions options;
+    options.batch = 6;
+    const auto imported = model.import(options);
+    CHECK(imported.graph.value(imported.graph.inputs[0]).shape == ops::Shape{model::ImportOptions::free_axis, 6, 4});
+    CHECK(mentions(imported.notes, "Axis 0 of input 'x' ('length')"));
+}
+
 TEST_CASE("onnx: an initialiser listed as input is no input; int64 inputs stay integers") {
     ModelBuilder model;
     model.input("w", {10, 4}).weight("w", {10, 4}).input("i", {-1, 3}, onnx::TensorProto::INT64);

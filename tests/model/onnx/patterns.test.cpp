@@ -104,6 +104,19 @@ TEST_CASE("onnx: GELU by tanh: the exporter's is fused, the hand-written one is 
     CHECK(mentions(kept.notes, "act"));
 }
 
+TEST_CASE("onnx: GELU by tanh written by hand with a product for its cube is kept too: its numbers come second") {
+    ModelBuilder written;
+    written.input("x", {4, 8}).number("c", 0.044715f).number("r", 0.79788456f).number("one", 1).number("half", 0.5f);
+    written.node("Mul", {"x", "x"}, {"x2"}).node("Mul", {"x", "x2"}, {"x3"}).node("Mul", {"x3", "c"}, {"cx3"});
+    written.node("Add", {"x", "cx3"}, {"sum"}).node("Mul", {"sum", "r"}, {"t"}).node("Tanh", {"t"}, {"tanh"});
+    written.node("Add", {"tanh", "one"}, {"a"}).node("Mul", {"x", "a"}, {"xa"}).node("Mul", {"xa", "half"}, {"y"});
+    written.output("y");
+    const auto kept = written.import();
+    CHECK(only(kept.graph, OpKind::gelu_tanh) == nullptr);
+    CHECK(only(kept.graph, OpKind::tanh) != nullptr);
+    CHECK(mentions(kept.notes, "written out by hand"));
+}
+
 TEST_CASE("onnx: SiLU and rsqrt") {
     ModelBuilder model;
     model.input("x", {4, 8}).number("one", 1).number("eps", 1e-6f);
