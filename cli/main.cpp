@@ -1,13 +1,16 @@
 // The program: parses, sends to a subcommand, turns failures into one sentence and an exit code.
 #include "cli/command.h"
+#include "cli/nearest_name.h"
 #include "cli/version.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <stdexcept>
-#include <system_error>
+#include <string>
+#include <vector>
 
 namespace {
 
@@ -29,6 +32,16 @@ std::string quoted_command_line(int argc, char **argv) {
 
 void complain(std::string_view sentence) { fmt::print(stderr, "halfscope: {}\n", sentence); }
 
+/// The parser only says that a command is missing; a mistyped one deserves its nearest name.
+void refuse_unknown_command(const CLI::App &app, int argc, char **argv) {
+    if (argc < 2 || argv[1][0] == '-') return;
+    std::vector<std::string> names;
+    for (const CLI::App *command : app.get_subcommands({})) names.push_back(command->get_name());
+    if (std::find(names.begin(), names.end(), argv[1]) == names.end())
+        throw std::invalid_argument(fmt::format("'{}' is not a command; the nearest is '{}' (see 'halfscope --help')",
+                                                argv[1], nearest_name(argv[1], names)));
+}
+
 /// Mistakes of the caller (a file, a flag, a shape) are invalid_argument, runtime_error and system errors of files;
 /// anything else is a mistake of ours.
 int run(int argc, char **argv) {
@@ -48,6 +61,7 @@ int run(int argc, char **argv) {
     add_doctor_command(app, invocation);
     add_testfloat_command(app, invocation);
     try {
+        refuse_unknown_command(app, argc, argv);
         app.parse(argc, argv);
     } catch (const CLI::Success &help) {
         return app.exit(help);

@@ -47,7 +47,7 @@ TEST_CASE("wrong input is refused in one sentence") {
     check_refusal("profile zoo:mlp --steps 2 --data synthetic --out /proc/nowhere", "/proc/nowhere");
     check_refusal("report /nowhere", "/nowhere");
     check_refusal("explain gradient-underflo", "gradient-underflow");
-    check_refusal("testfloat f16_mulad </dev/null", "f16_mulAdd");
+    check_refusal("testfloat f16_mulAd </dev/null", "f16_mulAdd");
 }
 
 TEST_CASE("help comes from the flags themselves") {

@@ -98,6 +98,7 @@ TEST_CASE("damaged IDX files are refused with a sentence") {
         for (int bit = 0; bit < 8; ++bit) {
             auto damaged = good;
             damaged[at] = static_cast<char>(damaged[at] ^ (1 << bit));
+            if (at == 2 && damaged[at] == 9) continue; // signed bytes: another valid element type of the same size
             CHECK_THROWS_AS((void)parse(damaged), std::runtime_error);
         }
 }
