@@ -43,8 +43,15 @@ interface Props {
 /** A line as the legend shows it. */
 export const swatch = (line: { color: string; dash: number[]; width?: number }) => (
     <svg class="swatch" width="26" height="10" aria-hidden="true">
-        <line x1="1" y1="5" x2="25" y2="5" stroke={line.color} stroke-width={line.width ?? 2}
-              stroke-dasharray={line.dash.join(' ')} />
+        <line
+            x1="1"
+            y1="5"
+            x2="25"
+            y2="5"
+            stroke={line.color}
+            stroke-width={line.width ?? 2}
+            stroke-dasharray={line.dash.join(' ')}
+        />
     </svg>
 );
 
@@ -141,16 +148,27 @@ export function Chart(props: Props) {
         const grid = { stroke: palette.grid, width: 1 };
         const axis = { stroke: palette.faint, grid, ticks: grid, font: '12px system-ui, sans-serif' };
         const series: uPlot.Series[] = lines.map((line) => ({
-            label: line.name, stroke: line.color, width: line.width ?? 2, dash: line.dash, show: !hidden.has(line.name),
-            points: { show: line.dots ?? false, size: 5, fill: palette.surface }, spanGaps: line.dots ?? false,
+            label: line.name,
+            stroke: line.color,
+            width: line.width ?? 2,
+            dash: line.dash,
+            show: !hidden.has(line.name),
+            points: { show: line.dots ?? false, size: 5, fill: palette.surface },
+            spanGaps: line.dots ?? false,
             ...(line.stepped ? { paths: uPlot.paths.stepped!({ align: 1 }) } : {}),
         }));
         if (band)
             for (let i = 0; i < 2; ++i)
-                series.push({ label: band.name, stroke: 'transparent', width: 0, points: { show: false },
-                              show: !hidden.has(band.name) });
+                series.push({
+                    label: band.name,
+                    stroke: 'transparent',
+                    width: 0,
+                    points: { show: false },
+                    show: !hidden.has(band.name),
+                });
         const options: uPlot.Options = {
-            width: box.clientWidth, height,
+            width: box.clientWidth,
+            height,
             legend: { show: false },
             cursor: { sync: { key: 'steps' }, points: { size: 7 }, drag: { x: true, y: false } },
             scales: {
@@ -158,8 +176,10 @@ export function Chart(props: Props) {
                 y: {
                     ...(log ? { distr: 3, log } : {}),
                     ...(props.range
-                        ? { range: (_: uPlot, low: number | null, high: number | null): [number, number] =>
-                              low === null || high === null ? [1, 2] : props.range!(low, high) }
+                        ? {
+                              range: (_: uPlot, low: number | null, high: number | null): [number, number] =>
+                                  low === null || high === null ? [1, 2] : props.range!(low, high),
+                          }
                         : {}),
                 },
             },
@@ -168,7 +188,9 @@ export function Chart(props: Props) {
                 { ...axis, size: 58, values: (_, ticks) => ticks.map((v) => (v === null ? '' : props.axisValue(v))) },
             ],
             series: [{}, ...series],
-            ...(band ? { bands: [{ series: [lines.length + 1, lines.length + 2] as [number, number], fill: palette.band }] } : {}),
+            ...(band
+                ? { bands: [{ series: [lines.length + 1, lines.length + 2] as [number, number], fill: palette.band }] }
+                : {}),
             hooks: {
                 drawClear: [(plot) => drawLevels(plot, props.levels ?? [], props.shade, palette.faint, palette.band)],
                 draw: [(plot) => drawMarks(plot, lines, hidden, palette.surface)],
@@ -204,15 +226,20 @@ export function Chart(props: Props) {
             <figcaption class="legend">
                 {lines.map((line) => (
                     <button type="button" aria-pressed={!hidden.has(line.name)} onClick={() => toggle(line.name)}>
-                        {swatch(line)}{line.name}<span class="value">{at(line.values)}</span>
+                        {swatch(line)}
+                        {line.name}
+                        <span class="value">{at(line.values)}</span>
                     </button>
                 ))}
                 {band && (
                     <button type="button" aria-pressed={!hidden.has(band.name)} onClick={() => toggle(band.name)}>
-                        <span class="band-swatch" />{band.name}
+                        <span class="band-swatch" />
+                        {band.name}
                     </button>
                 )}
-                <span class="step">{cursor !== null && steps[cursor] !== undefined ? `step ${steps[cursor]}` : ''}</span>
+                <span class="step">
+                    {cursor !== null && steps[cursor] !== undefined ? `step ${steps[cursor]}` : ''}
+                </span>
             </figcaption>
         </figure>
     );

@@ -68,7 +68,8 @@ export function worstOf(tensors: TensorRow[], metric: Metric, columns: number): 
     const worst = new Float32Array(columns).fill(NaN);
     for (const tensor of tensors) {
         const values = planeOf(tensor.row, metric, columns);
-        for (let i = 0; i < columns; ++i) if (!(worst[i]! >= values[i]!)) worst[i] = Number.isNaN(values[i]!) ? worst[i]! : values[i]!;
+        for (let i = 0; i < columns; ++i)
+            if (!(worst[i]! >= values[i]!)) worst[i] = Number.isNaN(values[i]!) ? worst[i]! : values[i]!;
     }
     return worst;
 }
@@ -80,10 +81,16 @@ export const withRole = (row: LayerRow, role: string) =>
 export function overall(statistics: Statistics, metric: Metric): number {
     const share = (value: unknown) => (typeof value === 'number' ? value / 100 : NaN);
     switch (metric) {
-        case 'underflow': return share(statistics['underflows%_of_nonzero']);
-        case 'overflow': return share(statistics['overflows%']);
-        case 'subnormal': return share(statistics['subnormals%_of_nonzero']);
-        case 'non_finite': return statistics.count > 0 ? (statistics.num_inf + statistics.num_nan + statistics.overflows) / statistics.count : 0;
+        case 'underflow':
+            return share(statistics['underflows%_of_nonzero']);
+        case 'overflow':
+            return share(statistics['overflows%']);
+        case 'subnormal':
+            return share(statistics['subnormals%_of_nonzero']);
+        case 'non_finite':
+            return statistics.count > 0
+                ? (statistics.num_inf + statistics.num_nan + statistics.overflows) / statistics.count
+                : 0;
     }
 }
 

@@ -1,5 +1,12 @@
 // The page: answer first, then why, then the evidence, then how it was made.
 import './page.css';
+import './answer.css';
+import './controls.css';
+import './scale.css';
+import './heatmap.css';
+import './tensor.css';
+import './reproduce.css';
+import './media.css';
 import { render } from 'preact';
 import { useState } from 'preact/hooks';
 import { CurvesSection } from './curves';
@@ -27,8 +34,10 @@ function saveReport() {
 function Page() {
     const { report, heat } = data;
     const [theme, toggleTheme] = useTheme();
-    const gravest = report.recipes.reduce((worst, recipe, index) =>
-        gravity[recipe.verdict] > gravity[report.recipes[worst]!.verdict] ? index : worst, 0);
+    const gravest = report.recipes.reduce(
+        (worst, recipe, index) => (gravity[recipe.verdict] > gravity[report.recipes[worst]!.verdict] ? index : worst),
+        0,
+    );
     const [chosen, choose] = useState(gravest);
     const [wanted, want] = useState<Wanted | null>(null);
     const facts = [
@@ -39,25 +48,68 @@ function Page() {
     return (
         <ThemeContext.Provider value={theme}>
             <header class="masthead">
-                <div><p class="wordmark">HalfScope</p><p class="subject"><b>{report.model}</b> {facts.join(', ')}</p></div>
+                <div>
+                    <p class="wordmark">HalfScope</p>
+                    <p class="subject">
+                        <b>{report.model}</b> {facts.join(', ')}
+                    </p>
+                </div>
                 <div class="actions">
-                    <button type="button" onClick={saveReport}>Save report.json</button>
-                    <button type="button" id="theme" onClick={toggleTheme} aria-label={`Switch to ${theme === 'dark' ? 'light' : 'dark'} colours`}>{theme === 'dark' ? 'Light' : 'Dark'}</button>
+                    <button type="button" onClick={saveReport}>
+                        Save report.json
+                    </button>
+                    <button
+                        type="button"
+                        id="theme"
+                        onClick={toggleTheme}
+                        aria-label={`Switch to ${theme === 'dark' ? 'light' : 'dark'} colours`}
+                    >
+                        {theme === 'dark' ? 'Light' : 'Dark'}
+                    </button>
                 </div>
             </header>
             <main>
                 <h1>{answer(report)}</h1>
                 {!report.reference.sound && <p class="problem">{report.reference.problem}</p>}
-                {!report.reference.complete && <p class="problem">The fp32 twin was cut short after {plural(report.reference.loss.length, 'step')} of {integer(report.reference.run.planned_steps)}; the verdicts rest on those.</p>}
+                {!report.reference.complete && (
+                    <p class="problem">
+                        The fp32 twin was cut short after {plural(report.reference.loss.length, 'step')} of{' '}
+                        {integer(report.reference.run.planned_steps)}; the verdicts rest on those.
+                    </p>
+                )}
                 <Verdicts report={report} />
-                <Findings recipes={report.recipes} onShow={(index, finding) => {
-                    choose(index);
-                    want({ layer: finding.layer, tensor: finding.tensor, step: finding.first_step, request: (wanted?.request ?? 0) + 1 });
-                    document.getElementById('range')?.scrollIntoView({ behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth' });
-                }} />
+                <Findings
+                    recipes={report.recipes}
+                    onShow={(index, finding) => {
+                        choose(index);
+                        want({
+                            layer: finding.layer,
+                            tensor: finding.tensor,
+                            step: finding.first_step,
+                            request: (wanted?.request ?? 0) + 1,
+                        });
+                        document
+                            .getElementById('range')
+                            ?.scrollIntoView({
+                                behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth',
+                            });
+                    }}
+                />
                 <CurvesSection report={report} />
                 <ScaleSection recipes={report.recipes} chosen={chosen} onRecipe={choose} />
-                {report.recipes.length > 0 && <RangeSection recipes={report.recipes} heats={heat} reference={report.reference} chosen={chosen} onRecipe={(index) => { want(null); choose(index); }} wanted={wanted} />}
+                {report.recipes.length > 0 && (
+                    <RangeSection
+                        recipes={report.recipes}
+                        heats={heat}
+                        reference={report.reference}
+                        chosen={chosen}
+                        onRecipe={(index) => {
+                            want(null);
+                            choose(index);
+                        }}
+                        wanted={wanted}
+                    />
+                )}
                 <FidelitySection recipes={report.recipes} chosen={chosen} onRecipe={choose} />
                 <ReproduceSection report={report} />
             </main>

@@ -8,7 +8,17 @@ export function toNumber(value: Num | null | undefined): number {
 }
 
 const superscripts: Record<string, string> = {
-    '-': '⁻', '0': '⁰', '1': '¹', '2': '²', '3': '³', '4': '⁴', '5': '⁵', '6': '⁶', '7': '⁷', '8': '⁸', '9': '⁹',
+    '-': '⁻',
+    '0': '⁰',
+    '1': '¹',
+    '2': '²',
+    '3': '³',
+    '4': '⁴',
+    '5': '⁵',
+    '6': '⁶',
+    '7': '⁷',
+    '8': '⁸',
+    '9': '⁹',
 };
 
 /** 2¹⁶ */
@@ -24,7 +34,9 @@ export function figure(value: number, digits = 4): string {
         const [mantissa, exponent] = value.toExponential(Math.max(0, digits - 2)).split('e');
         return `${mantissa!.replace(/\.?0+$/, '')}e${Number(exponent)}`.replace(/-/g, '−');
     }
-    return Number(value.toPrecision(digits)).toLocaleString('en', { maximumSignificantDigits: digits }).replace('-', '−');
+    return Number(value.toPrecision(digits))
+        .toLocaleString('en', { maximumSignificantDigits: digits })
+        .replace('-', '−');
 }
 
 /** A share in [0, 1] as a percentage of two significant digits. */
@@ -40,7 +52,6 @@ export function percent(share: number): string {
 export const integer = (value: number) => value.toLocaleString('en');
 
 /** "gradient-underflow" or "weight_gradient" as words. */
-export const words = (name: string) =>
-    name.replace(/[-_]+/g, ' ').replace(/\bnan\b/gi, 'NaN');
+export const words = (name: string) => name.replace(/[-_]+/g, ' ').replace(/\bnan\b/gi, 'NaN');
 export const sentenceCase = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 export const plural = (count: number, noun: string) => `${integer(count)} ${noun}${count === 1 ? '' : 's'}`;

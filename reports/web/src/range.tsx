@@ -25,7 +25,12 @@ function firstMetric(recipe: Recipe): Metric {
 }
 
 export function RangeSection(props: {
-    recipes: Recipe[]; heats: Heat[]; reference: Reference; chosen: number; onRecipe: (index: number) => void; wanted: Wanted | null;
+    recipes: Recipe[];
+    heats: Heat[];
+    reference: Reference;
+    chosen: number;
+    onRecipe: (index: number) => void;
+    wanted: Wanted | null;
 }) {
     const recipe = props.recipes[props.chosen]!;
     const heat = props.heats[props.chosen]!;
@@ -40,12 +45,21 @@ export function RangeSection(props: {
     const shown = useMemo(() => {
         const wanted = search.trim().toLowerCase();
         return model.layers.flatMap((row, index) =>
-            withRole(row, role).length > 0 && row.layer.name.toLowerCase().includes(wanted) ? [index] : []);
+            withRole(row, role).length > 0 && row.layer.name.toLowerCase().includes(wanted) ? [index] : [],
+        );
     }, [model, role, search]);
 
-    const worst = useMemo(() =>
-        model.layers.flatMap((row, layer) => withRole(row, role).map((one) => ({ layer, one, share: overall(one.statistics, metric) })))
-            .filter((entry) => entry.share > 0).sort((a, b) => b.share - a.share).slice(0, 8), [model, metric, role]);
+    const worst = useMemo(
+        () =>
+            model.layers
+                .flatMap((row, layer) =>
+                    withRole(row, role).map((one) => ({ layer, one, share: overall(one.statistics, metric) })),
+                )
+                .filter((entry) => entry.share > 0)
+                .sort((a, b) => b.share - a.share)
+                .slice(0, 8),
+        [model, metric, role],
+    );
 
     /** The tensor that is worst in the cell. */
     const select = (next: Cell) => {
@@ -53,24 +67,42 @@ export function RangeSection(props: {
         const candidates = withRole(model.layers[next.layer]!, role);
         let best = candidates[0];
         for (const one of candidates)
-            if ((planeOf(one.row, metric, columns)[next.column] ?? 0) > (best ? planeOf(best.row, metric, columns)[next.column] ?? 0 : -1)) best = one;
+            if (
+                (planeOf(one.row, metric, columns)[next.column] ?? 0) >
+                (best ? (planeOf(best.row, metric, columns)[next.column] ?? 0) : -1)
+            )
+                best = one;
         setTensor(best?.row.tensor ?? '');
     };
     const show = (layer: number, name: string, step: number | null) => {
-        const values = worstOf(model.layers[layer]!.tensors.filter((one) => one.row.tensor === name), metric, columns);
-        let column = values.reduce((top, value, i) => (value > (values[top] ?? -1) || Number.isNaN(values[top]!) ? i : top), 0);
+        const values = worstOf(
+            model.layers[layer]!.tensors.filter((one) => one.row.tensor === name),
+            metric,
+            columns,
+        );
+        let column = values.reduce(
+            (top, value, i) => (value > (values[top] ?? -1) || Number.isNaN(values[top]!) ? i : top),
+            0,
+        );
         if (step !== null) column = Math.max(0, heat.columns.filter((first) => first <= step).length - 1);
         setCell({ layer, column });
         setTensor(name);
     };
 
-    useEffect(() => { setMetric(firstMetric(recipe)); setRole('all'); setCell(null); setTensor(''); }, [recipe]);
+    useEffect(() => {
+        setMetric(firstMetric(recipe));
+        setRole('all');
+        setCell(null);
+        setTensor('');
+    }, [recipe]);
     useEffect(() => {
         const wanted = props.wanted;
         if (!wanted) return;
         const layer = model.layers.findIndex((row) => row.layer.name === wanted.layer);
         if (layer < 0) return;
-        const named = model.layers[layer]!.tensors.find((one) => one.row.tensor === wanted.tensor) ?? model.layers[layer]!.tensors[0];
+        const named =
+            model.layers[layer]!.tensors.find((one) => one.row.tensor === wanted.tensor) ??
+            model.layers[layer]!.tensors[0];
         setSearch('');
         setRole('all');
         show(layer, named?.row.tensor ?? '', wanted.step);
@@ -82,46 +114,108 @@ export function RangeSection(props: {
     return (
         <section id="range" aria-labelledby="range-title">
             <h2 id="range-title">Where range is lost</h2>
-            <p class="lead">Each row is a layer, from input to output; each column a step. Colour is the share of {meaning}, the worst tensor of the layer. Choose a cell to see its tensor.</p>
-            <Tabs label="Recipe" names={props.recipes.map((one) => one.name)} chosen={props.chosen} onChoose={props.onRecipe} />
+            <p class="lead">
+                Each row is a layer, from input to output; each column a step. Colour is the share of {meaning}, the
+                worst tensor of the layer. Choose a cell to see its tensor.
+            </p>
+            <Tabs
+                label="Recipe"
+                names={props.recipes.map((one) => one.name)}
+                chosen={props.chosen}
+                onChoose={props.onRecipe}
+            />
             <div class="controls">
                 <div class="segments" role="group" aria-label="What is shown">
                     {metrics.map((one) => (
-                        <button type="button" title={one.meaning} aria-pressed={metric === one.id} onClick={() => setMetric(one.id)}>{one.name}</button>
+                        <button
+                            type="button"
+                            title={one.meaning}
+                            aria-pressed={metric === one.id}
+                            onClick={() => setMetric(one.id)}
+                        >
+                            {one.name}
+                        </button>
                     ))}
                 </div>
-                <label>Tensors <select value={role} onChange={(event) => setRole((event.target as HTMLSelectElement).value)}>
-                    <option value="all">all, the worst</option>
-                    {model.roles.map((one) => <option value={one}>{words(one)}</option>)}
-                </select></label>
-                <label>Layer <input type="search" placeholder="part of a name" value={search} onInput={(event) => setSearch((event.target as HTMLInputElement).value)} /></label>
+                <label>
+                    Tensors{' '}
+                    <select value={role} onChange={(event) => setRole((event.target as HTMLSelectElement).value)}>
+                        <option value="all">all, the worst</option>
+                        {model.roles.map((one) => (
+                            <option value={one}>{words(one)}</option>
+                        ))}
+                    </select>
+                </label>
+                <label>
+                    Layer{' '}
+                    <input
+                        type="search"
+                        placeholder="part of a name"
+                        value={search}
+                        onInput={(event) => setSearch((event.target as HTMLInputElement).value)}
+                    />
+                </label>
                 <HeatLegend metric={metric} />
             </div>
-            {columns === 0 || model.layers.length === 0
-                ? <p class="quiet">This run has no traced tensors.</p>
-                : shown.length === 0
-                    ? <p class="quiet">No layer matches.</p>
-                    : <HeatMap model={model} metric={metric} role={role} shown={shown} selected={cell} onSelect={select} />}
+            {columns === 0 || model.layers.length === 0 ? (
+                <p class="quiet">This run has no traced tensors.</p>
+            ) : shown.length === 0 ? (
+                <p class="quiet">No layer matches.</p>
+            ) : (
+                <HeatMap model={model} metric={metric} role={role} shown={shown} selected={cell} onSelect={select} />
+            )}
             <div class="below-heat">
                 <div class="worst">
                     <h3>Hit hardest</h3>
-                    {worst.length === 0
-                        ? <p class="quiet">No tensor has any: {meaning}.</p>
-                        : <table>
-                            <caption class="visually-hidden">Tensors with the largest share of {meaning}, over all steps of {recipe.name}</caption>
-                            <thead><tr><th scope="col">tensor</th><th scope="col">share</th></tr></thead>
-                            <tbody>{worst.map(({ layer, one, share }) => (
-                                <tr class={one.row.tensor === focusTensor ? 'selected' : ''}>
-                                    <td><button type="button" onClick={() => show(layer, one.row.tensor, null)}><bdi>{model.layers[layer]!.layer.name}</bdi><span class="quiet">{words(one.role)}</span></button></td>
-                                    <td class="number">{percent(share)}</td>
+                    {worst.length === 0 ? (
+                        <p class="quiet">No tensor has any: {meaning}.</p>
+                    ) : (
+                        <table>
+                            <caption class="visually-hidden">
+                                Tensors with the largest share of {meaning}, over all steps of {recipe.name}
+                            </caption>
+                            <thead>
+                                <tr>
+                                    <th scope="col">tensor</th>
+                                    <th scope="col">share</th>
                                 </tr>
-                            ))}</tbody>
-                        </table>}
-                    <p class="quiet">{plural(model.layers.length, 'layer')}, {columns > 0 ? `steps ${heat.columns[0]} to ${heat.last}${columns < heat.last + 1 - heat.columns[0]! ? `, ${plural(columns, 'column')}` : ''}` : 'no steps'}</p>
+                            </thead>
+                            <tbody>
+                                {worst.map(({ layer, one, share }) => (
+                                    <tr class={one.row.tensor === focusTensor ? 'selected' : ''}>
+                                        <td>
+                                            <button type="button" onClick={() => show(layer, one.row.tensor, null)}>
+                                                <bdi>{model.layers[layer]!.layer.name}</bdi>
+                                                <span class="quiet">{words(one.role)}</span>
+                                            </button>
+                                        </td>
+                                        <td class="number">{percent(share)}</td>
+                                    </tr>
+                                ))}
+                            </tbody>
+                        </table>
+                    )}
+                    <p class="quiet">
+                        {plural(model.layers.length, 'layer')},{' '}
+                        {columns > 0
+                            ? `steps ${heat.columns[0]} to ${heat.last}${columns < heat.last + 1 - heat.columns[0]! ? `, ${plural(columns, 'column')}` : ''}`
+                            : 'no steps'}
+                    </p>
                 </div>
                 {focus && (
-                    <TensorPanel model={model} layer={focus.layer} column={cell ? cell.column : null} chosen={focusTensor} onChoose={(name) => { setTensor(name); setCell(cell ?? focus); }}
-                                 twin={props.reference.layers.find((layer) => layer.name === model.layers[focus.layer]!.layer.name)} />
+                    <TensorPanel
+                        model={model}
+                        layer={focus.layer}
+                        column={cell ? cell.column : null}
+                        chosen={focusTensor}
+                        onChoose={(name) => {
+                            setTensor(name);
+                            setCell(cell ?? focus);
+                        }}
+                        twin={props.reference.layers.find(
+                            (layer) => layer.name === model.layers[focus.layer]!.layer.name,
+                        )}
+                    />
                 )}
             </div>
         </section>

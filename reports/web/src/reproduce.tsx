@@ -4,19 +4,57 @@ import { figure, sentenceCase, toNumber, words } from './numbers';
 import type { Recipe, Report } from './report';
 import { typeset } from './typeset';
 
-function Facts({ title, facts, named = words }: { title: string; facts: Record<string, string>; named?: (key: string) => string }) {
+function Facts({
+    title,
+    facts,
+    named = words,
+}: {
+    title: string;
+    facts: Record<string, string>;
+    named?: (key: string) => string;
+}) {
     const entries = Object.entries(facts);
     if (entries.length === 0) return null;
-    return <div><h3>{title}</h3><dl class="facts-list">{entries.map(([name, value]) => <div><dt>{named(name)}</dt><dd>{value}</dd></div>)}</dl></div>;
+    return (
+        <div>
+            <h3>{title}</h3>
+            <dl class="facts-list">
+                {entries.map(([name, value]) => (
+                    <div>
+                        <dt>{named(name)}</dt>
+                        <dd>{value}</dd>
+                    </div>
+                ))}
+            </dl>
+        </div>
+    );
 }
 
 /** The first inf or NaN of each recipe, in words. */
-const eventLine = (recipe: Recipe) => recipe.events.map((event) => (
-    <li><b>{recipe.name}</b>, step {event.step}: {words(event.kind)}{event.layer && <> in <code>{event.layer}</code></>}
-        {event.operation && <>, {words(event.operation)}</>}
-        {Number.isFinite(toNumber(event.input_amax)) && toNumber(event.input_amax) > 0 && <>, largest operand {figure(toNumber(event.input_amax))} (limit {figure(toNumber(event.limit), 5)})</>}
-        {event.detail && <> <span class="quiet">{typeset(event.detail)}</span></>}</li>
-));
+const eventLine = (recipe: Recipe) =>
+    recipe.events.map((event) => (
+        <li>
+            <b>{recipe.name}</b>, step {event.step}: {words(event.kind)}
+            {event.layer && (
+                <>
+                    {' '}
+                    in <code>{event.layer}</code>
+                </>
+            )}
+            {event.operation && <>, {words(event.operation)}</>}
+            {Number.isFinite(toNumber(event.input_amax)) && toNumber(event.input_amax) > 0 && (
+                <>
+                    , largest operand {figure(toNumber(event.input_amax))} (limit {figure(toNumber(event.limit), 5)})
+                </>
+            )}
+            {event.detail && (
+                <>
+                    {' '}
+                    <span class="quiet">{typeset(event.detail)}</span>
+                </>
+            )}
+        </li>
+    ));
 
 export function ReproduceSection({ report }: { report: Report }) {
     const [copied, setCopied] = useState(false);
@@ -35,9 +73,29 @@ export function ReproduceSection({ report }: { report: Report }) {
     return (
         <section id="reproduce" aria-labelledby="reproduce-title">
             <h2 id="reproduce-title">How this was made</h2>
-            {report.command && <div class="command"><pre id="command" tabIndex={0}>{report.command}</pre><button type="button" onClick={copy}>{copied ? 'Copied' : 'Copy'}</button></div>}
-            {report.notes.length > 0 && <ul class="notes">{report.notes.map((note) => <li>{typeset(note)}</li>)}</ul>}
-            {events.length > 0 && <div><h3>{sentenceCase('first events')}</h3><ul class="notes">{events}</ul></div>}
+            {report.command && (
+                <div class="command">
+                    <pre id="command" tabIndex={0}>
+                        {report.command}
+                    </pre>
+                    <button type="button" onClick={copy}>
+                        {copied ? 'Copied' : 'Copy'}
+                    </button>
+                </div>
+            )}
+            {report.notes.length > 0 && (
+                <ul class="notes">
+                    {report.notes.map((note) => (
+                        <li>{typeset(note)}</li>
+                    ))}
+                </ul>
+            )}
+            {events.length > 0 && (
+                <div>
+                    <h3>{sentenceCase('first events')}</h3>
+                    <ul class="notes">{events}</ul>
+                </div>
+            )}
             <div class="columns">
                 <Facts title="Settings" facts={report.settings} />
                 <Facts title="Environment" facts={{ halfscope: report.halfscope_version, ...report.environment }} />

@@ -1,7 +1,17 @@
 // One of several recipes: a row of buttons, arrow keys move between them.
 import { useRef } from 'preact/hooks';
 
-export function Tabs({ label, names, chosen, onChoose }: { label: string; names: string[]; chosen: number; onChoose: (index: number) => void }) {
+export function Tabs({
+    label,
+    names,
+    chosen,
+    onChoose,
+}: {
+    label: string;
+    names: string[];
+    chosen: number;
+    onChoose: (index: number) => void;
+}) {
     const row = useRef<HTMLDivElement>(null);
     if (names.length < 2) return null;
     const move = (event: KeyboardEvent) => {
@@ -15,7 +25,15 @@ export function Tabs({ label, names, chosen, onChoose }: { label: string; names:
     return (
         <div class="tabs" role="radiogroup" aria-label={label} ref={row} onKeyDown={move}>
             {names.map((name, index) => (
-                <button type="button" role="radio" aria-checked={index === chosen} tabIndex={index === chosen ? 0 : -1} onClick={() => onChoose(index)}>{name}</button>
+                <button
+                    type="button"
+                    role="radio"
+                    aria-checked={index === chosen}
+                    tabIndex={index === chosen ? 0 : -1}
+                    onClick={() => onChoose(index)}
+                >
+                    {name}
+                </button>
             ))}
         </div>
     );

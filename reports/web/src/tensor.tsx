@@ -8,14 +8,22 @@ import { useWidth } from './width';
 
 const exponentText = (value: Num) => {
     const number = toNumber(value);
-    return number > 0 && Number.isFinite(number) ? `${figure(number)} (≈ ${powerOfTwo(Math.floor(Math.log2(number)))})` : figure(number);
+    return number > 0 && Number.isFinite(number)
+        ? `${figure(number)} (≈ ${powerOfTwo(Math.floor(Math.log2(number)))})`
+        : figure(number);
 };
 
 function Figures({ statistics }: { statistics: Statistics }) {
     const share = (value: Num) => percent(toNumber(value) / 100);
     const rows: [string, string, string][] = [
-        ['underflows', share(statistics['underflows%_of_nonzero']), `of the non-zero values; ${share(statistics['underflows%'])} of all`],
-        ...(statistics['lost%'] != null ? [['lost', share(statistics['lost%']), 'zero here, non-zero in the fp32 twin'] as [string, string, string]] : []),
+        [
+            'underflows',
+            share(statistics['underflows%_of_nonzero']),
+            `of the non-zero values; ${share(statistics['underflows%'])} of all`,
+        ],
+        ...(statistics['lost%'] != null
+            ? [['lost', share(statistics['lost%']), 'zero here, non-zero in the fp32 twin'] as [string, string, string]]
+            : []),
         ['subnormals', share(statistics['subnormals%_of_nonzero']), 'of the non-zero values'],
         ['overflows', share(statistics['overflows%']), 'of all values'],
         ['inf, NaN', `${integer(statistics.num_inf)}, ${integer(statistics.num_nan)}`, 'values that arrived so'],
@@ -27,7 +35,14 @@ function Figures({ statistics }: { statistics: Statistics }) {
     ];
     return (
         <dl class="figures">
-            {rows.map(([name, value, note]) => <div><dt>{name}</dt><dd>{value} <span class="quiet">{note}</span></dd></div>)}
+            {rows.map(([name, value, note]) => (
+                <div>
+                    <dt>{name}</dt>
+                    <dd>
+                        {value} <span class="quiet">{note}</span>
+                    </dd>
+                </div>
+            ))}
         </dl>
     );
 }
@@ -45,27 +60,51 @@ function AmaxTrend({ model, tensor, column }: { model: HeatModel; tensor: Tensor
     const height = 90;
     const x = (i: number) => 8 + (columns > 1 ? i / (columns - 1) : 0.5) * (width - 16);
     const y = (value: number) => 6 + ((top - value) / (top - bottom)) * (height - 12);
-    let path = '', pen = 'M';
+    let path = '',
+        pen = 'M';
     values.forEach((value, i) => {
-        if (!Number.isFinite(value)) { pen = 'M'; return; }
+        if (!Number.isFinite(value)) {
+            pen = 'M';
+            return;
+        }
         path += `${pen} ${x(i).toFixed(1)} ${y(value).toFixed(1)} `;
         pen = 'L';
     });
     return (
         <figure class="trend" ref={figure}>
-            <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} role="img"
-                 aria-label={`Largest magnitude over the steps: from ${powerOfTwo(Math.round(known[0]!))} to ${powerOfTwo(Math.round(known[known.length - 1]!))}`}>
-                {limit < top && <><line class="limit" x1="8" x2={width - 8} y1={y(limit)} y2={y(limit)} /><text class="tick" x="12" y={y(limit) + 13}>largest finite {tensor.statistics.format} number</text></>}
+            <svg
+                width={width}
+                height={height}
+                viewBox={`0 0 ${width} ${height}`}
+                role="img"
+                aria-label={`Largest magnitude over the steps: from ${powerOfTwo(Math.round(known[0]!))} to ${powerOfTwo(Math.round(known[known.length - 1]!))}`}
+            >
+                {limit < top && (
+                    <>
+                        <line class="limit" x1="8" x2={width - 8} y1={y(limit)} y2={y(limit)} />
+                        <text class="tick" x="12" y={y(limit) + 13}>
+                            largest finite {tensor.statistics.format} number
+                        </text>
+                    </>
+                )}
                 {column !== null && <line class="cursor" x1={x(column)} x2={x(column)} y1="0" y2={height} />}
                 <path class="trend-line" d={path} />
             </svg>
-            <figcaption class="quiet">amax over the steps, {powerOfTwo(Math.round(Math.min(...known)))} to {powerOfTwo(Math.round(Math.max(...known)))}</figcaption>
+            <figcaption class="quiet">
+                amax over the steps, {powerOfTwo(Math.round(Math.min(...known)))} to{' '}
+                {powerOfTwo(Math.round(Math.max(...known)))}
+            </figcaption>
         </figure>
     );
 }
 
 export function TensorPanel(props: {
-    model: HeatModel; layer: number; column: number | null; chosen: string; onChoose: (tensor: string) => void; twin: Layer | undefined;
+    model: HeatModel;
+    layer: number;
+    column: number | null;
+    chosen: string;
+    onChoose: (tensor: string) => void;
+    twin: Layer | undefined;
 }) {
     const row = props.model.layers[props.layer]!;
     const tensor = row.tensors.find((one) => one.row.tensor === props.chosen) ?? row.tensors[0];
@@ -78,22 +117,35 @@ export function TensorPanel(props: {
         first?.underflow != null && `first underflow at step ${first.underflow}`,
         first?.overflow != null && `first overflow at step ${first.overflow}`,
         first?.non_finite != null && `first inf or NaN at step ${first.non_finite}`,
-    ].filter(Boolean).join(', ');
+    ]
+        .filter(Boolean)
+        .join(', ');
     return (
         <section class="tensor" id="tensor" aria-label={`Tensor ${tensor.row.tensor}`}>
             <header>
-                <h3>{row.layer.name} <span class="quiet">{row.layer.policy}</span></h3>
+                <h3>
+                    {row.layer.name} <span class="quiet">{row.layer.policy}</span>
+                </h3>
                 <div class="segments" role="group" aria-label="Tensor">
                     {row.tensors.map((one) => (
-                        <button type="button" aria-pressed={one === tensor} title={one.row.tensor} onClick={() => props.onChoose(one.row.tensor)}>
-                            {row.tensors.filter((other) => other.role === one.role).length > 1 ? shortName(one.row.tensor, row.layer.name) : words(one.role)}
+                        <button
+                            type="button"
+                            aria-pressed={one === tensor}
+                            title={one.row.tensor}
+                            onClick={() => props.onChoose(one.row.tensor)}
+                        >
+                            {row.tensors.filter((other) => other.role === one.role).length > 1
+                                ? shortName(one.row.tensor, row.layer.name)
+                                : words(one.role)}
                         </button>
                     ))}
                 </div>
             </header>
             <p class="quiet">
-                <code>{tensor.row.tensor}</code>, {words(tensor.role)} from {words(statistics.operation)}, stored in {statistics.format}
-                {statistics.scaled ? ', carries the loss scale' : ''}{begun ? `; ${begun}` : ''}
+                <code>{tensor.row.tensor}</code>, {words(tensor.role)} from {words(statistics.operation)}, stored in{' '}
+                {statistics.format}
+                {statistics.scaled ? ', carries the loss scale' : ''}
+                {begun ? `; ${begun}` : ''}
                 {props.column !== null ? `; the selected column is ${stepsOf(props.model.heat, props.column)}` : ''}
             </p>
             <div class="tensor-body">
@@ -107,4 +159,5 @@ export function TensorPanel(props: {
     );
 }
 
-const shortName = (tensor: string, layer: string) => (tensor.startsWith(layer + '.') ? tensor.slice(layer.length + 1) : tensor);
+const shortName = (tensor: string, layer: string) =>
+    tensor.startsWith(layer + '.') ? tensor.slice(layer.length + 1) : tensor;

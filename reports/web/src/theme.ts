@@ -24,18 +24,34 @@ export interface Palette {
 
 // Series: Okabe and Ito's colours for all kinds of colour vision, lightened for dark; dashes tell them apart too.
 const light: Palette = {
-    text: '#1c2024', faint: '#60646c', grid: '#e6e8eb', surface: '#ffffff', twin: '#1c2024', underlay: '#c3c7cd', band: 'rgba(28,32,36,0.10)',
+    text: '#1c2024',
+    faint: '#60646c',
+    grid: '#e6e8eb',
+    surface: '#ffffff',
+    twin: '#1c2024',
+    underlay: '#c3c7cd',
+    band: 'rgba(28,32,36,0.10)',
     series: ['#0072b2', '#d17a00', '#00795a', '#b0508a', '#3a93c9', '#c04a00', '#7a6a00', '#5b4bb5'],
-    accent: '#0067a3', bad: '#b42318',
+    accent: '#0067a3',
+    bad: '#b42318',
     heat: ['#fdf0d0', '#fbc875', '#f28e48', '#d4484f', '#952066', '#4a1066', '#1c0b3a'],
-    nothing: '#f3f4f6', missing: '#ffffff',
+    nothing: '#f3f4f6',
+    missing: '#ffffff',
 };
 const dark: Palette = {
-    text: '#edeef0', faint: '#a0a5ae', grid: '#2c3036', surface: '#1b1e23', twin: '#f4f5f7', underlay: '#5b616a', band: 'rgba(237,238,240,0.13)',
+    text: '#edeef0',
+    faint: '#a0a5ae',
+    grid: '#2c3036',
+    surface: '#1b1e23',
+    twin: '#f4f5f7',
+    underlay: '#5b616a',
+    band: 'rgba(237,238,240,0.13)',
     series: ['#56b4e9', '#f0a830', '#3fc79a', '#e08fc0', '#9ad4f5', '#f58549', '#d9c94a', '#a99cf0'],
-    accent: '#6cbcf0', bad: '#ff8a7a',
+    accent: '#6cbcf0',
+    bad: '#ff8a7a',
     heat: ['#3b1550', '#6d1f66', '#a32a63', '#d6484f', '#f08243', '#fbbd5c', '#fdf3c4'],
-    nothing: '#23272d', missing: '#1b1e23',
+    nothing: '#23272d',
+    missing: '#1b1e23',
 };
 
 export const dashes: number[][] = [[], [8, 4], [2, 3], [10, 3, 2, 3], [14, 4], [5, 2], [2, 2, 6, 2], [1, 3]];

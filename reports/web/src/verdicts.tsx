@@ -11,20 +11,46 @@ export const gravity: Record<Verdict, number> = { unsafe: 3, risky: 2, 'no-verdi
 /** A shape of its own for each verdict: colour is never the only sign. */
 export function Mark({ verdict }: { verdict: Verdict }) {
     const shapes: Record<Verdict, preact.ComponentChildren> = {
-        safe: <><circle cx="12" cy="12" r="10" /><path d="M7.5 12.5l3 3 6-6.5" /></>,
-        risky: <><path class="filled" d="M12 2.5 L22.5 21 H1.5 Z" /><path d="M12 9.5v5 M12 17.6v.3" /></>,
-        unsafe: <><rect x="2" y="2" width="20" height="20" rx="3" /><path d="M8 8l8 8 M16 8l-8 8" /></>,
-        'no-verdict': <><circle cx="12" cy="12" r="10" class="hollow" /><path class="ink" d="M9.3 9.4a2.8 2.8 0 1 1 4.2 2.5c-1 .6-1.5 1.1-1.5 2.2 M12 17v.3" /></>,
+        safe: (
+            <>
+                <circle cx="12" cy="12" r="10" />
+                <path d="M7.5 12.5l3 3 6-6.5" />
+            </>
+        ),
+        risky: (
+            <>
+                <path class="filled" d="M12 2.5 L22.5 21 H1.5 Z" />
+                <path d="M12 9.5v5 M12 17.6v.3" />
+            </>
+        ),
+        unsafe: (
+            <>
+                <rect x="2" y="2" width="20" height="20" rx="3" />
+                <path d="M8 8l8 8 M16 8l-8 8" />
+            </>
+        ),
+        'no-verdict': (
+            <>
+                <circle cx="12" cy="12" r="10" class="hollow" />
+                <path class="ink" d="M9.3 9.4a2.8 2.8 0 1 1 4.2 2.5c-1 .6-1.5 1.1-1.5 2.2 M12 17v.3" />
+            </>
+        ),
     };
-    return <svg class={`mark ${verdict}`} viewBox="0 0 24 24" width="24" height="24" aria-hidden="true">{shapes[verdict]}</svg>;
+    return (
+        <svg class={`mark ${verdict}`} viewBox="0 0 24 24" width="24" height="24" aria-hidden="true">
+            {shapes[verdict]}
+        </svg>
+    );
 }
 
 /** Names do not break at their hyphens. */
 const unbroken = (name: string) => name.replace(/-/g, '\u2011');
-const listed = (names: string[]) => (names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names[names.length - 1]}`);
+const listed = (names: string[]) =>
+    names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names[names.length - 1]}`;
 
 export function answer(report: Report): string {
-    const named = (verdict: Verdict) => report.recipes.filter((one) => one.verdict === verdict).map((one) => unbroken(one.name));
+    const named = (verdict: Verdict) =>
+        report.recipes.filter((one) => one.verdict === verdict).map((one) => unbroken(one.name));
     if (report.recipes.length === 0)
         return report.reference.sound ? 'The fp32 twin was trained alone.' : 'The fp32 twin itself does not train.';
     if (!report.reference.sound) return 'No verdict on precision: the fp32 twin itself does not train.';
@@ -39,22 +65,37 @@ export function answer(report: Report): string {
 }
 
 /** The loss beside the twin's, small; it ends in a cross where it stops being finite. */
-function Spark({ recipe, reference, color, dash }: { recipe: Recipe; reference: Reference; color: string; dash: number[] }) {
+function Spark({
+    recipe,
+    reference,
+    color,
+    dash,
+}: {
+    recipe: Recipe;
+    reference: Reference;
+    color: string;
+    dash: number[];
+}) {
     const palette = usePalette();
     const [width, height] = [150, 40];
     const twin = reference.loss.map(toNumber);
     const own = recipe.loss.map(toNumber);
     const finite = (twin.some(Number.isFinite) ? twin : own).filter(Number.isFinite);
     if (finite.length === 0) return null;
-    const low = Math.min(...finite), high = Math.max(...finite);
+    const low = Math.min(...finite),
+        high = Math.max(...finite);
     const steps = Math.max(twin.length, own.length, 2);
     const each = Math.max(1, Math.floor(steps / width));
     const x = (i: number) => 3 + (i / (steps - 1)) * (width - 12);
     const y = (value: number) => 3 + (1 - Math.max(0, Math.min(1.1, (value - low) / (high - low || 1)))) * (height - 8);
     const path = (values: number[]) => {
-        let text = '', pen = 'M';
+        let text = '',
+            pen = 'M';
         for (let i = 0; i < values.length; i += each) {
-            if (!Number.isFinite(values[i]!)) { pen = 'M'; continue; }
+            if (!Number.isFinite(values[i]!)) {
+                pen = 'M';
+                continue;
+            }
             text += `${pen}${x(i).toFixed(1)} ${Math.max(2, y(values[i]!)).toFixed(1)}`;
             pen = 'L';
         }
@@ -66,7 +107,9 @@ function Spark({ recipe, reference, color, dash }: { recipe: Recipe; reference: 
         <svg class="spark" viewBox={`0 0 ${width} ${height}`} width={width} height={height} aria-hidden="true">
             <path d={path(twin)} stroke={palette.twin} stroke-width="4" opacity="0.22" />
             <path d={path(own)} stroke={color} stroke-width="1.8" stroke-dasharray={dash.join(' ')} />
-            {broken > 0 && <path d={`M${x(broken) - 3} ${y(last) - 3}l7 7m0 -7l-7 7`} stroke={color} stroke-width="2" />}
+            {broken > 0 && (
+                <path d={`M${x(broken) - 3} ${y(last) - 3}l7 7m0 -7l-7 7`} stroke={color} stroke-width="2" />
+            )}
         </svg>
     );
 }
@@ -78,11 +121,19 @@ function facts(recipe: Recipe): string[] {
     const { outcome, loss_scale: scale } = recipe;
     list.push(`final loss ${lossText(outcome.final)}, fp32 ${lossText(outcome.reference_final)}`);
     const last = recipe.evaluations[recipe.evaluations.length - 1];
-    if (last) list.push(last.metric === 'accuracy' ? `accuracy ${percent(toNumber(last.value))}` : `${last.metric} ${lossText(last.value)} on held-out data`);
+    if (last)
+        list.push(
+            last.metric === 'accuracy'
+                ? `accuracy ${percent(toNumber(last.value))}`
+                : `${last.metric} ${lossText(last.value)} on held-out data`,
+        );
     if (scale.rule && scale.rule !== 'none')
-        list.push(`loss scale ${scale.rule.split(':')[0]}${scale.window_log2 && recipe.run.compute_format === 'fp16' ? `, ${powerOfTwo(scale.window_log2[0])} to ${powerOfTwo(scale.window_log2[1])} fits` : ''}`);
+        list.push(
+            `loss scale ${scale.rule.split(':')[0]}${scale.window_log2 && recipe.run.compute_format === 'fp16' ? `, ${powerOfTwo(scale.window_log2[0])} to ${powerOfTwo(scale.window_log2[1])} fits` : ''}`,
+        );
     if (scale.skipped_steps > 0) list.push(`${plural(scale.skipped_steps, 'step')} skipped`);
-    if (!recipe.complete) list.push(`cut short after ${integer(recipe.loss.length)} of ${integer(recipe.run.planned_steps)} steps`);
+    if (!recipe.complete)
+        list.push(`cut short after ${integer(recipe.loss.length)} of ${integer(recipe.run.planned_steps)} steps`);
     return list;
 }
 
@@ -95,9 +146,18 @@ export function Verdicts({ report }: { report: Report }) {
                     <li class={recipe.verdict}>
                         <Mark verdict={recipe.verdict} />
                         <div class="what">
-                            <h2>{recipe.name} <span class={`word ${recipe.verdict}`}>{recipe.verdict === 'no-verdict' ? 'no verdict' : recipe.verdict}</span></h2>
+                            <h2>
+                                {recipe.name}{' '}
+                                <span class={`word ${recipe.verdict}`}>
+                                    {recipe.verdict === 'no-verdict' ? 'no verdict' : recipe.verdict}
+                                </span>
+                            </h2>
                             <p class="headline">{typeset(recipe.headline)}</p>
-                            <p class="facts">{facts(recipe).map((fact) => <span>{fact}</span>)}</p>
+                            <p class="facts">
+                                {facts(recipe).map((fact) => (
+                                    <span>{fact}</span>
+                                ))}
+                            </p>
                         </div>
                         <Spark recipe={recipe} reference={report.reference} {...styleOf(palette.series, index)} />
                     </li>

@@ -8,8 +8,12 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const [packages, sample, big] = process.argv.slice(2);
-const executablePath = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
-    .find((path) => path && existsSync(path));
+const executablePath = [
+    process.env.CHROMIUM,
+    '/usr/bin/chromium',
+    '/usr/bin/chromium-browser',
+    '/usr/bin/google-chrome',
+].find((path) => path && existsSync(path));
 if (!executablePath) {
     console.log('skipped: install chromium');
     process.exit(77);
@@ -17,7 +21,14 @@ if (!executablePath) {
 const { chromium } = createRequire(join(packages, 'resolve.js'))('playwright-core');
 const browser = await chromium.launch({
     executablePath,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    args: [
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+    ],
 });
 const faults = [];
 
@@ -27,14 +38,16 @@ async function open(folder, query = '', viewport = { width: 1280, height: 900 })
     page.on('console', (message) => faults.push(`console ${message.type()}: ${message.text()}`));
     page.on('pageerror', (error) => faults.push(`error: ${error.message}`));
     page.on('request', (request) => {
-        if (request.url().split('?')[0] !== address && !request.url().startsWith('blob:')) faults.push(`request: ${request.url()}`);
+        if (request.url().split('?')[0] !== address && !request.url().startsWith('blob:'))
+            faults.push(`request: ${request.url()}`);
     });
     await page.goto(address + query);
     await page.locator('#heat').waitFor();
     return page;
 }
 
-const frame = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+const frame = (page) =>
+    page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 /** What a reader would wait for: the check holds within five seconds. */
 async function eventually(check) {
     for (const end = Date.now() + 5000; ;) {
@@ -46,25 +59,32 @@ async function eventually(check) {
         }
     }
 }
-const says = (locator, text) => eventually(async () => {
-    const said = await locator.innerText();
-    if (text instanceof RegExp) assert.match(said, text);
-    else assert.equal(said, text);
-});
-const changes = (read, before) => eventually(async () => {
-    const now = await read();
-    assert.notEqual(now, before);
-    return now;
-});
+const says = (locator, text) =>
+    eventually(async () => {
+        const said = await locator.innerText();
+        if (text instanceof RegExp) assert.match(said, text);
+        else assert.equal(said, text);
+    });
+const changes = (read, before) =>
+    eventually(async () => {
+        const now = await read();
+        assert.notEqual(now, before);
+        return now;
+    });
 /** The canvas as the reader sees it. */
 const painted = (page) => page.locator('#heat').evaluate((canvas) => canvas.toDataURL());
 
 const journeys = {
     async 'verdicts come first, in words'(page) {
         const title = await page.locator('h1').innerText();
-        assert.match(title.replace(/\u2011/g, '-'), /fp16-amp and bf16-amp are safe; bf16-pure is risky; fp16-pure is unsafe/);
+        assert.match(
+            title.replace(/\u2011/g, '-'),
+            /fp16-amp and bf16-amp are safe; bf16-pure is risky; fp16-pure is unsafe/,
+        );
         assert.deepEqual(await page.locator('.verdicts .word').allInnerTexts(), ['safe', 'safe', 'risky', 'unsafe']);
-        const order = await page.evaluate(() => [...document.querySelectorAll('main > section')].map((section) => section.id));
+        const order = await page.evaluate(() =>
+            [...document.querySelectorAll('main > section')].map((section) => section.id),
+        );
         assert.deepEqual(order, ['verdicts', 'findings', 'curves', 'scale', 'range', 'fidelity', 'reproduce']);
     },
     async 'text of the report is never markup'(page) {
@@ -75,7 +95,7 @@ const journeys = {
         await page.locator('#heat').click({ position: { x: box.width * 0.75, y: box.height - 5 } }); // the last layer
         await says(page.locator('#tensor h3'), 'head.fc linear');
         await says(page.locator('#heat-cell'), /^head\.fc, step 9\d: .* underflow$/);
-        assert.ok(await page.locator('#tensor .histogram rect.bar').count() > 10);
+        assert.ok((await page.locator('#tensor .histogram rect.bar').count()) > 10);
     },
     async 'arrow keys walk the cells'(page) {
         await page.locator('#heat').focus();
@@ -127,12 +147,18 @@ const journeys = {
         assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark');
     },
     async 'the data can be saved'(page) {
-        const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save report.json' }).click()]);
+        const [download] = await Promise.all([
+            page.waitForEvent('download'),
+            page.getByRole('button', { name: 'Save report.json' }).click(),
+        ]);
         assert.equal(download.suggestedFilename(), 'report.json');
     },
     async 'every control has a name'(page) {
-        const nameless = await page.evaluate(() => [...document.querySelectorAll('button, select, input, canvas[tabindex], svg[role=img]')]
-            .filter((one) => !(one.getAttribute('aria-label') || one.textContent.trim() || one.labels?.length)).map((one) => one.outerHTML.slice(0, 80)));
+        const nameless = await page.evaluate(() =>
+            [...document.querySelectorAll('button, select, input, canvas[tabindex], svg[role=img]')]
+                .filter((one) => !(one.getAttribute('aria-label') || one.textContent.trim() || one.labels?.length))
+                .map((one) => one.outerHTML.slice(0, 80)),
+        );
         assert.deepEqual(nameless, []);
     },
 };
@@ -164,7 +190,9 @@ await large.locator('#heat').waitFor();
 await frame(large);
 const { metrics } = await session.send('Performance.getMetrics');
 const seconds = metrics.find((metric) => metric.name === 'TaskDuration').value;
-console.log(`1,000 layers by 1,000 steps: ${(statSync(join(big, 'report.html')).size / 2 ** 20).toFixed(1)} MiB, open after ${seconds.toFixed(2)} s of work`);
+console.log(
+    `1,000 layers by 1,000 steps: ${(statSync(join(big, 'report.html')).size / 2 ** 20).toFixed(1)} MiB, open after ${seconds.toFixed(2)} s of work`,
+);
 const opensWithin = 3; // seconds, the report's own promise
 if (!(seconds < opensWithin)) faults.push(`a large report takes ${seconds} s to open`);
 await browser.close();
