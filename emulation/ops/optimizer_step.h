@@ -26,10 +26,9 @@
 // Intermediate rounding, on exactly when the weight is stored in 16 bits: eager kernels leave tensors between the
 // steps, and each of these is rounded (nearest even) to the type that tensor would have: the storage of the operand it
 // updates or is made from (two operands of different types: the wider; fp16 with bf16 gives fp32). They are
-//     w * (1 - learning_rate * weight_decay)      [weight]          g + weight_decay * w          [gradient with weight]
-//     momentum * b, after which b = fma(1 - dampening, g, that)     [buffer]
-//     g + momentum * b (nesterov)                 [g with buffer]
-//     beta2 * v        [v]        sqrt(v), then / bias2, then + epsilon    [v]
+//     w * (1 - learning_rate * weight_decay)      [weight]          g + weight_decay * w          [gradient with
+//     weight] momentum * b, after which b = fma(1 - dampening, g, that)     [buffer] g + momentum * b (nesterov) [g
+//     with buffer] beta2 * v        [v]        sqrt(v), then / bias2, then + epsilon    [v]
 // So epsilon = 1e-8 is lost in fp16, and a zero gradient gives 0/0.
 //
 // kahan: with u the update (-learning_rate * g or -step_size * q, rounded in C), y = u - c; t = w + y; w = t, then

@@ -35,8 +35,7 @@ number::RangeStatistics draw(const Distribution &d, const Limits &limits) {
     double until_here = below(d, lowest);
     for (int e = lowest; e < highest; ++e) {
         const double until_next = below(d, e + 1);
-        const auto here =
-            std::min(left, static_cast<std::uint64_t>(std::llround(values * (until_next - until_here))));
+        const auto here = std::min(left, static_cast<std::uint64_t>(std::llround(values * (until_next - until_here))));
         left -= here;
         until_here = until_next;
         if (here == 0) continue;

@@ -208,8 +208,10 @@ class Lowering {
     void lower_node(Node node, NodeId original) {
         const bool floating_result = ops::is_floating(graph_.value(node.outputs.front()).dtype);
         std::optional<DType> wanted;
-        if (in_fp64(node)) wanted = explicit_cast(node);
-        else wanted = cast_operands(node, original);
+        if (in_fp64(node))
+            wanted = explicit_cast(node);
+        else
+            wanted = cast_operands(node, original);
         // Integers and booleans keep their types; comparisons still see their operands cast.
         if (!floating_result) wanted = explicit_cast(node);
 

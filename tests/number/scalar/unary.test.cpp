@@ -104,7 +104,8 @@ TEST_CASE_TEMPLATE("integers of every 16-bit value, in every mode", Integer, std
                     FAIL_CHECK("integer of " << f.ours.name << " " << bits << ": got " << value);
                 }
                 const Result silent = to_integer<Integer>(f.ours, bits, ours(mode));
-                if (silent.bits != got.bits || silent.status != (got.status & ~unsigned{inexact})) FAIL_CHECK("silent integer of " << bits);
+                if (silent.bits != got.bits || silent.status != (got.status & ~unsigned{inexact}))
+                    FAIL_CHECK("silent integer of " << bits);
             }
         }
     }
