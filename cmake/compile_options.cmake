@@ -12,9 +12,6 @@ endif()
 if(HALFSCOPE_SANITIZE)
     target_compile_options(halfscope_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all
                            -fno-omit-frame-pointer)
-    # Two SIMD levels instead of six: the code is the same template, and g++ takes minutes per level under the sanitizers.
-    target_compile_definitions(halfscope_options INTERFACE
-        "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_SSE4|HWY_AVX3|HWY_AVX3_DL|HWY_AVX3_ZEN4)")
     target_link_options(halfscope_options INTERFACE -fsanitize=address,undefined)
 endif()
 
