@@ -60,17 +60,23 @@ void find(const Evidence &e, std::vector<Finding> &findings) {
     f.first_step = origin->step;
     f.weight = 70;
     const std::string_view what = origin->events & nan_event ? "NaN" : "infinity";
-    f.evidence =
-        fmt::format("{} first appears at step {} in {}, made by `{}` in the {} pass.", what, origin->step,
-                    named(tensor.info.name), tensor.info.operation, tensor.info.backward ? "backward" : "forward");
+    const bool by_optimizer = origin == &e.origins.optimizer;
+    f.evidence = fmt::format("{} first appears at step {} in {}, made by `{}` in the {}.", what, origin->step,
+                             named(tensor.info.name), tensor.info.operation,
+                             by_optimizer           ? "optimizer"
+                             : tensor.info.backward ? "backward pass"
+                                                    : "forward pass");
     if (origin->event) {
         f.evidence += fmt::format(" Its largest operand is {}.", figure(origin->event->input_amax));
         if (!origin->event->detail.empty()) f.evidence += " " + origin->event->detail;
     }
     f.cause = fmt::format("`{}` in {} makes {} of finite operands: {}.", tensor.info.operation,
                           named(tensor.info.layer), what, mechanism(tensor.info.operation));
-    f.remedy = fmt::format("Compute {} in fp32, or use an eps that {} can hold (fp16: at least 6e-8, better 1e-5).",
-                           named(tensor.info.layer), tensor.info.format);
+    f.remedy =
+        by_optimizer
+            ? std::string("Keep optimizer state and master weights in fp32, or use an eps the state's format can hold.")
+            : fmt::format("Compute {} in fp32, or use an eps that {} can hold (fp16: at least 6e-8, better 1e-5).",
+                          named(tensor.info.layer), tensor.info.format);
     findings.push_back(std::move(f));
 }
 

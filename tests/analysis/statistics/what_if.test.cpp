@@ -9,6 +9,8 @@
 #include <doctest/doctest.h>
 
 #include <bit>
+#include <optional>
+#include <utility>
 
 using namespace halfscope;
 using namespace halfscope::test;
@@ -151,6 +153,27 @@ TEST_CASE("no scale fits: two layers further apart than the format") {
     for (const auto &layer : a.layers) CHECK(layer.scale_window_log2); // each on its own has one
     // The loss does not suffer: counters alone make no verdict.
     CHECK(a.verdict == analysis::Verdict::safe);
+}
+
+TEST_CASE("without a twin's tensor the recipe's own gradients count, with the scale of each step divided out") {
+    std::optional<std::pair<int, int>> unscaled;
+    for (const bool scaled : {false, true}) {
+        TraceBuilder builder;
+        builder.recipe("bf16-amp", "bf16").loss_scale_rule = "torch";
+        builder.tensor("fc.out:grad", gradient("fc", "bf16"));
+        for (int t = 0; t < 20; ++t) {
+            const double scale = scaled ? std::ldexp(1.0, t) : 1;
+            builder.put("fc.out:grad", normal_values(1000, 1e-3 * scale, 4));
+            builder.step(learning_curve(t), {scale, 2 * scale, false});
+        }
+        builder.end();
+        const auto a = builder.verdict();
+        REQUIRE(a.scale_window_log2);
+        if (scaled)
+            CHECK(a.scale_window_log2 == unscaled);
+        else
+            unscaled = a.scale_window_log2;
+    }
 }
 
 TEST_CASE("shares: zeros of the source are not underflow, and both denominators are given") {

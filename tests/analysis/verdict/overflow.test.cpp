@@ -271,7 +271,10 @@ TEST_CASE("N03: the skips of a scale that comes down from 65536 are warm-up") {
     CHECK(a.findings.empty());
     CHECK(contains(a.headline, "skipped while the loss scale settled"));
     REQUIRE(a.scale_window_log2);
-    CHECK(a.scale_window_log2->second < 16); // the scale it began with was indeed too high
+    // Exact from the gradients themselves: the largest power of two that keeps them below 65520.
+    double amax = 0;
+    for (const float g : normal_values(500, 200, 2)) amax = std::max(amax, std::abs(double{g}));
+    CHECK(a.scale_window_log2->second == static_cast<int>(std::floor(std::log2(65520 / amax))));
 }
 
 TEST_CASE("N03: a skip after each growth is normal") {
@@ -285,6 +288,13 @@ TEST_CASE("a run that ends before its scale has come down gives no verdict") {
     MESSAGE(told(a));
     CHECK(a.verdict == Verdict::no_verdict);
     CHECK(contains(a.headline, "settling"));
+    CHECK_FALSE(find(a, "scale-collapse"));
+}
+
+TEST_CASE("a run that ends while its scale is still coming down has not collapsed") {
+    const auto a = profile_scaler(overflow_skips, 20, std::ldexp(1.0, 40), 200);
+    CHECK(a.skipped_steps == 20);
+    CHECK(a.verdict == Verdict::no_verdict);
     CHECK_FALSE(find(a, "scale-collapse"));
 }
 
