@@ -49,6 +49,18 @@ struct Weighing {
                late.retained_error <= sound_retained &&
                e.comparison.gap_in_fp32 <= real_in_noises * e.comparison.gap_in_fp32_error;
     }
+    /// The curve is bad, yet every sampled update of every layer, over the whole run, is fp32's from the same weights,
+    /// and no detector knows a cause. Such a run is one that fp32 might have made: where training is chaotic (a
+    /// learning rate at the edge, a loss that jumps before it falls), rounding only decides which of its courses is
+    /// taken.
+    [[nodiscard]] bool a_course_fp32_could_take() const {
+        const auto sound = [](const PooledFidelity &f) {
+            return f.known() && std::abs(f.retained - 1) <= sound_retained && f.retained_error <= sound_retained;
+        };
+        return e.comparison.first_not_finite < 0 && !cause() && sound(e.fidelity.late) && !a_layer_costly() &&
+               std::all_of(e.fidelity.layers.begin(), e.fidelity.layers.end(),
+                           [&](const LayerFidelity &l) { return !l.all.retains_less_than(costly_retained); });
+    }
     /// A layer whose updates lose a tenth or more.
     [[nodiscard]] bool a_layer_costly() const {
         return std::any_of(e.fidelity.layers.begin(), e.fidelity.layers.end(), [](const LayerFidelity &l) {
@@ -144,6 +156,12 @@ Judgement weigh(const Weighing &w) {
                             ? fmt::format(" (2^{} fits)", e.windows.model.high)
                             : std::string()));
     if (w.only_the_reading_is_worse()) return safe(w);
+    if (c.bad() && !w.higher_floor() && w.a_course_fp32_could_take())
+        return w.none(
+            without_stop(c.outcome.sentence) +
+            "; but each of its sampled updates is the one fp32 makes from the same weights, so luck in a chaotic "
+            "run explains it as well as precision: lower the learning rate or warm it up, or take more fp32 seeds "
+            "(`--seeds`).");
     if (c.bad()) return w.higher_floor() ? w.risky(w.blame(c.outcome.sentence)) : w.unsafe();
     if (!w.twin.learns) {
         if (!w.small_steps())

@@ -95,3 +95,22 @@ TEST_CASE("a bad outcome that no detector explains says so") {
     CHECK(contains(a.headline, "none of the detectors"));
     CHECK_FALSE(contains(a.confidence, "high"));
 }
+
+TEST_CASE("a bad outcome with fp32's own updates and no cause is luck as likely as precision") {
+    const auto with_fidelity = [](double retained) {
+        TraceBuilder builder;
+        builder.twin(100);
+        run(builder, 100, learns);
+        builder.recipe("fp16-amp", "fp16", 100);
+        for (std::int64_t t = 0; t < 100; ++t) {
+            if (t % 6 == 0) builder.fidelity("conv", retained, retained);
+            builder.step(learning_curve(t, 1.5));
+        }
+        builder.end();
+        return builder.verdict();
+    };
+    const auto lucky = with_fidelity(0.999);
+    CHECK(lucky.verdict == Verdict::no_verdict);
+    CHECK(contains(lucky.headline, "--seeds"));
+    CHECK(with_fidelity(0.3).verdict == Verdict::unsafe);
+}
