@@ -115,8 +115,7 @@ NonFiniteSources find_non_finite_source(const Executor &executor, const Executor
         const bool from_constants =
             std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId input) { return constant[at(input)]; });
         double amax = 0;
-        // `any` counts every operand; `accident` leaves out infinities and NaNs that fp32 has in the same place, unless
-        // they come from a constant: an operation that passes a mask on has made nothing.
+        // `any` counts every operand; `accident` leaves out infinities and NaNs that fp32 has in the same place.
         Contents any, accident;
         for (ValueId input : node.inputs) {
             const Contents &contents = snapshot[input];
@@ -124,7 +123,7 @@ NonFiniteSources find_non_finite_source(const Executor &executor, const Executor
             amax = std::max(amax, contents.amax);
             any.infinite = any.infinite || contents.infinite;
             any.nan = any.nan || contents.nan;
-            accident.infinite = accident.infinite || (contents.infinite && (constant[at(input)] || !meant.infinite));
+            accident.infinite = accident.infinite || (contents.infinite && !meant.infinite);
             accident.nan = accident.nan || (contents.nan && !meant.nan);
         }
         for (ValueId output : node.outputs) {

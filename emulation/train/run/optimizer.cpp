@@ -243,7 +243,6 @@ void Optimizer::load(const Optimizer &other, std::int64_t count) {
         Parameter &mine = parameters_[i];
         const Parameter &theirs = other.parameters_[i];
         copy(theirs.value, mine.value);
-        if (mine.has_master()) copy(mine.value, mine.stored);
         if (count > 1)
             for (auto state : {&Parameter::first, &Parameter::second})
                 if ((mine.*state).view.data) copy((theirs.*state).view, (mine.*state).view);

@@ -59,7 +59,7 @@ class Optimizer {
     void apply(double learning_rate, std::int64_t count, std::uint32_t step, bool measured);
 
     /// Takes over values, state and running statistics of another run's optimizer and executor on the same forward
-    /// graph, exactly or rounded to this one's formats.
+    /// graph. For an optimizer of fp32 weights, which are their own masters: everything is widened exactly.
     void load(const Optimizer &other, std::int64_t count);
 
   private:

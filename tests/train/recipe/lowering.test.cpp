@@ -134,7 +134,8 @@ TEST_CASE("lists: fp32 takes copies and gives fp32, promote takes the widest, co
     const auto mixed = node(graph, OpKind::multiply, {a, log}, "mixed", "mul");
     const auto table = graph.add_buffer("table", "a", tensor({4, 4}, [](std::size_t) { return 1.0; }));
     const auto masked = node(graph, OpKind::add, {a, table}, "masked", "add");
-    (void)power, (void)crossed, (void)mixed, (void)masked;
+    const auto by_one = node(graph, OpKind::multiply, {a, one}, "by_one", "addcmul");
+    (void)power, (void)crossed, (void)mixed, (void)masked, (void)by_one;
     set_loss(graph, graph.add_node({OpKind::reduce_mean, ops::Reduction{}, {}}, {shifted}, "loss", "mean"));
     check(lower(graph, recipe_named("fp16-amp")), {{"shifted", DType::fp16},
                                                    {"log", DType::fp32},
@@ -143,7 +144,14 @@ TEST_CASE("lists: fp32 takes copies and gives fp32, promote takes the widest, co
                                                    {"crossed", DType::fp32},
                                                    {"mixed", DType::fp32},
                                                    {"masked", DType::fp32}, // an fp32 tensor promotes
+                                                   {"by_one", DType::fp16},
                                                    {"loss", DType::fp16}}); // mean is on neither list
+    CHECK(graph.value(one).name == "constant");
+    for (const char *recipe : {"fp16-amp", "fp16-o2", "fp16-pure"}) {
+        const model::Graph lowered = lower(graph, recipe_named(recipe));
+        CHECK(casts_of(lowered, "constant") == 0);
+        CHECK(dtype_of(lowered, "constant") == DType::fp32);
+    }
     // Under the CPU's lists layer_norm and exp run in 16 bits; log is on neither list there.
     Recipe cpu = recipe_named("bf16-amp");
     cpu.autocast_lists = "torch-2-cpu";
