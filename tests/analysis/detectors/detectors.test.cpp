@@ -112,6 +112,8 @@ TEST_CASE("growth that is slow, far from the end, settled or mere noise is none"
     CHECK(profile_growth([](int t) { return 100 * std::exp2((t - 99) / 200.0); }).verdict == Verdict::safe);
     CHECK(profile_growth([](int t) { return 5 * std::exp2((t - 99) / 20.0); }).verdict == Verdict::safe);
     CHECK(profile_growth([](int t) { return 30000 * (1 - std::exp(-t / 5.0)); }).verdict == Verdict::safe);
+    CHECK(profile_growth([](int t) { return t % 2 ? 20000 : 45000 * std::exp2((t - 99) / 40.0); }).verdict ==
+          Verdict::safe);
     CHECK(profile_growth([](int t) { return 30000 + 2000 * std::sin(1.7 * t); }).verdict == Verdict::safe);
 }
 

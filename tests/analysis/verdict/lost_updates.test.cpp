@@ -114,6 +114,12 @@ TEST_CASE("N05: 99 % of the bf16 weights stay bit-identical, the masters move: s
     CHECK(contains(a.headline, "too small to move the loss"));
 }
 
+TEST_CASE("with masters, updates that differ are not put down to the weights' format") {
+    const auto a = fine_tuning(0.01, 0.01, true, 1e-5);
+    CHECK(a.verdict == Verdict::unsafe);
+    CHECK_FALSE(find(a, "lost-weight-updates"));
+}
+
 TEST_CASE("U03: fine-tuning without masters, where the loss of a short run shows nothing, is unsafe") {
     const auto a = fine_tuning(0.01, 0.01, false, 1e-5);
     MESSAGE(told(a));

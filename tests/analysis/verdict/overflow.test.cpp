@@ -312,6 +312,17 @@ TEST_CASE("G05: gradients that are infinite at every scale collapse it") {
     CHECK(a.findings[0].layer == "fc");
 }
 
+TEST_CASE("G05: a scale that has just fallen through 1 and still skips has collapsed") {
+    const auto a = profile_scaler(
+        [](std::int64_t, double, std::vector<float> &g) {
+            g[7] = inf;
+            return true;
+        },
+        34, std::ldexp(1.0, 32), 200);
+    CHECK(a.verdict == Verdict::unsafe);
+    CHECK(find(a, "scale-collapse"));
+}
+
 TEST_CASE("a static scale that is too high is told by its window") {
     const auto a = profile_scaler([](std::int64_t, double, std::vector<float> &) { return true; }, 60, 65536, 200,
                                   1'000'000, "static:65536");
