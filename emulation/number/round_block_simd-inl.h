@@ -82,7 +82,7 @@ HWY_NOINLINE void scan(const float *HWY_RESTRICT source, std::size_t count, cons
             W packed = hn::Zero(du);
             F y = hn::Zero(d);
             auto *step_to = static_cast<std::byte *>(to) + i * bytes_of(format);
-#pragma GCC unroll 4
+#pragma GCC unroll 4 // the byte and the lane of a vector are constants
             for (std::size_t v = 0; v < vectors_per_step; ++v) {
                 const std::size_t at = v % sum_vectors;
                 F x = hn::LoadU(d, source + i + v * lanes);
@@ -226,17 +226,22 @@ HWY_INLINE std::uint64_t count_below(const float *source, const std::uint8_t *ex
     return below;
 }
 
+/// Few variants: code for a case that is rare or not hot writes to memory that nobody reads.
 template <FormatId format, ArrayRounding rounding, bool finite>
 void scan_to(const BlockRequest &block, std::size_t count, const std::uint32_t *random, RoundingRequest request,
              BlockScan &found) {
-    if (!block.destination || (format == FormatId::fp32 && !block.flush && block.destination == block.source))
-        return scan<format, rounding, finite, Destination::none>(block.source, count, random, request, nullptr, found);
+    const bool stays = format == FormatId::fp32 && !block.flush && block.destination == block.source;
+    void *to = stays ? nullptr : block.destination;
+    if constexpr (finite && format == FormatId::fp32) {
+        if (!to)
+            return scan<format, rounding, finite, Destination::none>(block.source, count, random, request, to, found);
+    }
     if constexpr (finite && format != FormatId::fp32) {
         if (block.stream)
-            return scan<format, rounding, finite, Destination::stream>(block.source, count, random, request,
-                                                                       block.destination, found);
+            return scan<format, rounding, finite, Destination::stream>(block.source, count, random, request, to, found);
     }
-    scan<format, rounding, finite, Destination::memory>(block.source, count, random, request, block.destination, found);
+    HWY_ALIGN float unread[statistics_block];
+    scan<format, rounding, finite, Destination::memory>(block.source, count, random, request, to ? to : unread, found);
 }
 
 template <FormatId format, ArrayRounding rounding>

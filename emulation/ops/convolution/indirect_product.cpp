@@ -82,23 +82,6 @@ template <typename C> class PixelBlock {
     std::size_t length_[pixels];
 };
 
-template <typename Step, typename C, typename RowsOfA, typename PanelOfB>
-HWY_INLINE void run_rows(std::size_t rows, std::size_t depth, RowsOfA a, PanelOfB b, C *out, std::size_t stride,
-                         bool resume) {
-    if (rows >= tile_rows)
-        run_tile<Step, tile_rows, C>(depth, a, b, out, stride, resume);
-    else if (rows >= 4)
-        run_tile<Step, 4, C>(depth, a, b, out, stride, resume);
-    else if (rows >= 2)
-        run_tile<Step, 2, C>(depth, a, b, out, stride, resume);
-    else
-        run_tile<Step, 1, C>(depth, a, b, out, stride, resume);
-}
-/// How many of `rows` rows run_rows takes.
-constexpr std::size_t rows_taken(std::size_t rows) {
-    return rows >= tile_rows ? tile_rows : rows >= 4 ? 4 : rows >= 2 ? 2 : 1;
-}
-
 template <typename Step, typename C> void window(const WindowProduct<C> &p) {
     // Vectors cut at row ends waste lanes; gathering costs about one load a lane and k, shared by all rows.
     const auto n = static_cast<std::int64_t>(lane_count<C>);
@@ -117,16 +100,17 @@ template <typename Step, typename C> void window(const WindowProduct<C> &p) {
             const std::size_t stretch = std::min(depth_block, depth - k0);
             const C *weights = p.packed_rows + k0 / depth_block * rows * row_pitch;
             if (!direct) block.gather(p.offsets + k0, stretch, gathered);
-            for (std::size_t row = 0; row < rows; row += rows_taken(rows - row)) {
+            for (std::size_t row = 0; row < rows; row += rows_taken<Step, C>(rows - row)) {
                 const PackedRows<C> a{weights + row * row_pitch};
                 for (std::size_t tile = 0; tile < block.tiles(); ++tile) {
                     C *to = results + row * stride + tile * tile_columns<C>;
                     if (direct)
-                        run_rows<Step>(rows - row, stretch, a, block.direct_panel(tile, p.offsets + k0), to, stride,
-                                       k0 > 0);
+                        run_rows<Step, C>(rows - row, stretch, a, block.direct_panel(tile, p.offsets + k0), to, stride,
+                                          k0 > 0);
                     else
-                        run_rows<Step>(rows - row, stretch, a,
-                                       PackedPanel<C>{gathered + tile * stretch * tile_columns<C>}, to, stride, k0 > 0);
+                        run_rows<Step, C>(rows - row, stretch, a,
+                                          PackedPanel<C>{gathered + tile * stretch * tile_columns<C>}, to, stride,
+                                          k0 > 0);
                 }
             }
             k0 += stretch;
@@ -144,11 +128,11 @@ template <typename Step, typename C> void taps(const TapProduct<C> &p) {
         const std::size_t stretch = std::min(depth_block, depth - k0);
         for (std::size_t panel = 0; panel < panels; ++panel) {
             const PackedPanel<C> b{p.packed + (panel * depth + k0) * tile_columns<C>};
-            for (std::size_t row = 0; row < rows; row += rows_taken(rows - row)) {
-                for (std::size_t r = 0; r < rows_taken(rows - row); ++r)
+            for (std::size_t row = 0; row < rows; row += rows_taken<Step, C>(rows - row)) {
+                for (std::size_t r = 0; r < rows_taken<Step, C>(rows - row); ++r)
                     row_pointers[r] = p.planes + p.row_offsets[row + r];
-                run_rows<Step>(rows - row, stretch, IndirectRows<C>{row_pointers, p.offsets + k0}, b,
-                               p.out + row * stride + panel * tile_columns<C>, stride, k0 > 0);
+                run_rows<Step, C>(rows - row, stretch, IndirectRows<C>{row_pointers, p.offsets + k0}, b,
+                                  p.out + row * stride + panel * tile_columns<C>, stride, k0 > 0);
             }
         }
     }

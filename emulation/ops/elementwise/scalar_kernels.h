@@ -18,7 +18,9 @@ using transcendental::tanh;
 
 template <class R> R constant(double value) { return static_cast<R>(value); }
 
+#define HALFSCOPE_INLINE inline
 #include "emulation/ops/elementwise/definition.inl"
+#undef HALFSCOPE_INLINE
 
 template <typename C> struct Kernels {
     using Kernel = ArrayKernel<C>;

@@ -4,10 +4,15 @@
 #include "emulation/ops/matmul/gemm.h"
 #include "emulation/ops/scratch.h"
 
+#include <algorithm>
+#include <array>
+#include <optional>
 #include <vector>
 
 namespace halfscope::ops {
 namespace {
+
+std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return b == 0 ? 0 : (a + b - 1) / b; }
 
 /// Shapes of one call: batches of [m, k] x [k, n].
 struct Problem {
@@ -61,32 +66,68 @@ std::int64_t operand_batch(const Shape &batch, const Shape &operand, std::int64_
     return at;
 }
 
-/// result += beta * bias, the bias broadcasting to the result's shape.
-template <typename C> void add_bias(const KernelCall &call, const Problem &p, C beta, C *result, std::int64_t total) {
-    std::vector<C> storage;
-    const TensorView &view = call.inputs[2];
-    const C *bias = load_all<C>(view, storage, call.threads);
-    Shape shape = p.batch;
-    shape.append(p.folded ? p.m / p.batch.elements() : p.m);
-    shape.append(p.n);
-    if (view.shape.rank() > shape.rank()) call.reject("the bias does not broadcast to the result");
-    std::vector<std::int64_t> strides(static_cast<std::size_t>(shape.rank()), 0);
-    std::int64_t stride = 1;
-    for (int axis = shape.rank() - 1, from = view.shape.rank() - 1; from >= 0; --axis, --from) {
-        const std::int64_t size = view.shape[from];
-        if (size != 1 && size != shape[axis])
-            call.reject("the bias " + view.shape.text() + " does not broadcast to " + shape.text());
-        strides[static_cast<std::size_t>(axis)] = size == 1 ? 0 : stride;
-        stride *= size;
-    }
-    for (std::int64_t i = 0; i < total; ++i) {
-        std::int64_t at = 0, rest = i;
-        for (int axis = shape.rank() - 1; axis >= 0; --axis) {
-            at += rest % shape[axis] * strides[static_cast<std::size_t>(axis)];
-            rest /= shape[axis];
+/// The bias as it broadcasts to the result: element j of result row r is at(r)[j * column].
+template <typename C> struct Bias {
+    const C *values = nullptr;
+    std::int64_t column = 0;
+    Shape rows; ///< the result's shape without its last axis
+    std::array<std::int64_t, Shape::max_rank> strides{};
+
+    Bias(const KernelCall &call, const Problem &p, std::vector<C> &storage) {
+        const TensorView &view = call.inputs[2];
+        values = load_all<C>(view, storage, call.threads);
+        Shape shape = p.batch;
+        shape.append(p.folded ? p.m / p.batch.elements() : p.m);
+        rows = shape;
+        shape.append(p.n);
+        const int shift = shape.rank() - view.shape.rank();
+        std::int64_t stride = 1;
+        for (int axis = shape.rank() - 1; axis >= std::max(0, shift); --axis) {
+            const std::int64_t size = view.shape[axis - shift];
+            if (shift < 0 || (size != 1 && size != shape[axis]))
+                call.reject("the bias " + view.shape.text() + " does not broadcast to " + shape.text());
+            const std::int64_t step = size == 1 ? 0 : stride;
+            if (axis == shape.rank() - 1)
+                column = step;
+            else
+                strides[static_cast<std::size_t>(axis)] = step;
+            stride *= size;
         }
-        result[i] += beta == C(1) ? bias[at] : beta * bias[at];
     }
+    [[nodiscard]] const C *at(std::int64_t row) const {
+        const C *from = values;
+        for (int axis = rows.rank() - 1; axis >= 0; --axis) {
+            from += row % rows[axis] * strides[static_cast<std::size_t>(axis)];
+            row /= rows[axis];
+        }
+        return from;
+    }
+};
+
+/// What follows the chains: * alpha, then + beta * bias, each rounded to C.
+template <typename C> void finish(const KernelCall &call, const Problem &p, C *result) {
+    const auto &attributes = call.operation.get<Matmul>();
+    const bool biased = call.inputs.size() == 3;
+    const C alpha = static_cast<C>(attributes.alpha), beta = static_cast<C>(attributes.beta);
+    if (alpha == C(1) && !biased) return;
+    std::vector<C> storage;
+    const std::optional<Bias<C>> bias = biased ? std::optional<Bias<C>>(std::in_place, call, p, storage) : std::nullopt;
+    constexpr std::int64_t elements_each = std::int64_t{1} << 15;
+    const std::int64_t rows = p.batches * p.m,
+                       each = std::max<std::int64_t>(1, elements_each / std::max<std::int64_t>(1, p.n));
+    call.threads.run(ceil_divide(rows, each), [&](std::int64_t task) {
+        for (std::int64_t row = task * each; row < std::min(rows, (task + 1) * each); ++row) {
+            C *out = result + row * p.n;
+            if (alpha != C(1))
+                for (std::int64_t j = 0; j < p.n; ++j) out[j] *= alpha;
+            if (!bias) continue;
+            const C *addend = bias->at(row);
+            if (beta == C(1) && bias->column == 1)
+                for (std::int64_t j = 0; j < p.n; ++j) out[j] += addend[j];
+            else
+                for (std::int64_t j = 0; j < p.n; ++j) out[j] += beta * addend[j * bias->column];
+        }
+    });
 }
 
 /// The stored matrix of a batch's operand, as [rows, columns] after the transposition asked for.
@@ -140,9 +181,15 @@ template <typename C> void multiply_batches(const KernelCall &call, const Proble
         return;
     }
     C *packed = scratch<C>(Scratch::columns, static_cast<std::size_t>(packed_size));
-    constexpr std::int64_t row_block = 96, panel_block = 32;
-    const std::int64_t row_blocks = (p.m + row_block - 1) / row_block;
-    const std::int64_t panel_blocks = (panels + panel_block - 1) / panel_block;
+    // Tall blocks reuse a panel of b most; a few blocks a thread share the work evenly. A multiple of 12 rows cuts no
+    // register tile of any SIMD level.
+    constexpr std::int64_t tallest = 192, narrowest = 8;
+    const std::int64_t wanted = 4 * call.threads.threads();
+    const std::int64_t row_blocks = ceil_divide(p.m, tallest),
+                       row_block = ceil_divide(ceil_divide(p.m, row_blocks), 12) * 12;
+    const std::int64_t panel_blocks = std::clamp<std::int64_t>(
+        ceil_divide(wanted, std::max<std::int64_t>(1, row_blocks)), 1, std::max<std::int64_t>(1, panels / narrowest));
+    const std::int64_t panel_block = ceil_divide(panels, panel_blocks);
     const std::int64_t panels_each = std::max<std::int64_t>(1, task_work / 8 / std::max<std::int64_t>(1, p.k * 16));
     for (std::int64_t batch = 0; batch < p.batches; ++batch) {
         const StoredMatrix left = matrix_a(batch), right = matrix_b(batch);
@@ -153,6 +200,7 @@ template <typename C> void multiply_batches(const KernelCall &call, const Proble
         });
         call.threads.run(row_blocks * panel_blocks, [&](std::int64_t task) {
             const std::int64_t row = task / panel_blocks * row_block, panel = task % panel_blocks * panel_block;
+            if (row >= p.m || panel >= panels) return;
             multiply_packed<C>(attributes.accumulation, left.from(row, 0), std::min(row_block, p.m - row), p.k, packed,
                                p.n, panel, std::min(panels, panel + panel_block), out + row * p.n, p.n);
         });
@@ -170,11 +218,7 @@ template <typename C> void run(const KernelCall &call) {
                     ? y.as<C>()
                     : scratch<C>(Scratch::result, static_cast<std::size_t>(total));
     multiply_batches(call, p, result);
-    if (attributes.alpha != 1) {
-        const C alpha = static_cast<C>(attributes.alpha);
-        for (std::int64_t i = 0; i < total; ++i) result[i] *= alpha;
-    }
-    if (call.inputs.size() == 3) add_bias(call, p, static_cast<C>(attributes.beta), result, total);
+    finish(call, p, result);
     store(call, 0, result);
 }
 

@@ -33,6 +33,7 @@ inline constexpr std::size_t depth_block = 256;
 inline constexpr std::size_t row_pitch = depth_block + 16;
 
 struct FmaStep {
+    static constexpr bool hot = true;
     template <typename D, typename V> static HWY_INLINE V step(D d, V a, V b, V sum) {
 #if HWY_NATIVE_FMA
         (void)d;
@@ -51,6 +52,7 @@ struct FmaStep {
 
 /// The accumulator of fp16_fma_chain and bf16_fma_chain: fp32 lanes that only ever hold values of the 16-bit format.
 template <number::FormatId format> struct RoundedFmaStep {
+    static constexpr bool hot = false;
     template <typename D, typename V> static HWY_INLINE V step(D d, V a, V b, V sum) {
         return round(d, FmaStep::step(d, a, b, sum));
     }
@@ -134,13 +136,15 @@ HWY_NOINLINE void run_tile(std::size_t depth, RowsOfA a, PanelOfB b, C *HWY_REST
             sum[r][1] = Step::step(d, x, b1, sum[r][1]);
         }
     };
-    for (; depth >= 4; depth -= 4) {
-        one_step(0);
-        one_step(1);
-        one_step(2);
-        one_step(3);
-        a.advance(4);
-        b.advance(4);
+    if constexpr (Step::hot && sizeof(C) == sizeof(float)) {
+        for (; depth >= 4; depth -= 4) {
+            one_step(0);
+            one_step(1);
+            one_step(2);
+            one_step(3);
+            a.advance(4);
+            b.advance(4);
+        }
     }
     for (; depth > 0; --depth) {
         one_step(0);
@@ -149,6 +153,27 @@ HWY_NOINLINE void run_tile(std::size_t depth, RowsOfA a, PanelOfB b, C *HWY_REST
     }
     for (std::size_t r = 0; r < ROWS; ++r)
         for (std::size_t v = 0; v < 2; ++v) hn::StoreU(sum[r][v], d, out + r * stride + v * lane_count<C>);
+}
+
+/// Heights of tile there is code for; what is not hot has few, to keep the program small.
+template <typename Step, typename C> constexpr std::size_t rows_taken(std::size_t rows) {
+    if constexpr (Step::hot && sizeof(C) == sizeof(float))
+        return rows >= tile_rows ? tile_rows : rows >= 4 ? 4 : rows >= 2 ? 2 : 1;
+    else
+        return rows >= 4 ? 4 : 1;
+}
+
+/// A tile of rows_taken(rows) rows.
+template <typename Step, typename C, typename RowsOfA, typename PanelOfB>
+HWY_INLINE void run_rows(std::size_t rows, std::size_t depth, RowsOfA a, PanelOfB b, C *out, std::size_t stride,
+                         bool resume) {
+    const std::size_t taken = rows_taken<Step, C>(rows);
+    if constexpr (Step::hot && sizeof(C) == sizeof(float)) {
+        if (taken == tile_rows) return run_tile<Step, tile_rows, C>(depth, a, b, out, stride, resume);
+        if (taken == 2) return run_tile<Step, 2, C>(depth, a, b, out, stride, resume);
+    }
+    if (taken == 4) return run_tile<Step, 4, C>(depth, a, b, out, stride, resume);
+    run_tile<Step, 1, C>(depth, a, b, out, stride, resume);
 }
 
 } // namespace halfscope::ops::HWY_NAMESPACE

@@ -47,10 +47,13 @@ struct Plan {
     }
 };
 
-/// The innermost one or two axes, taken together by one inner step.
+/// The innermost axis of the result (a line) and a second one (rows of lines), taken together by one step.
 struct Inner {
-    std::int64_t size, in, out;           ///< innermost axis of the result
-    std::int64_t rows, rows_in, rows_out; ///< second axis of a tiled transpose; 1 row otherwise
+    std::int64_t size, in, out;
+    std::int64_t rows = 1, rows_in = 0, rows_out = 0;
+
+    /// The operand is contiguous along the rows, not along the line.
+    [[nodiscard]] bool transposes() const { return in != 1 && in != 0 && rows_in == 1; }
 };
 
 template <typename T>
@@ -64,51 +67,71 @@ void copy_line(const T *in, T *out, std::int64_t count, std::int64_t in_step, st
     }
 }
 
-/// Rows [first, last) of the inner step.
-template <typename T> void copy_inner(const T *in, T *out, const Inner &inner, std::int64_t first, std::int64_t last) {
-    if (inner.rows == 1) return copy_line(in, out, inner.size, inner.in, inner.out);
-    for (std::int64_t row = first; row < last; row += tile) {
-        const std::int64_t row_end = std::min(row + tile, last);
-        for (std::int64_t column = 0; column < inner.size; column += tile) {
-            const std::int64_t width = std::min(tile, inner.size - column);
-            for (std::int64_t r = row; r < row_end; ++r)
-                copy_line(in + r * inner.rows_in + column * inner.in, out + r * inner.rows_out + column * inner.out,
-                          width, inner.in, inner.out);
-        }
+/// One tile of a transpose. It is gathered into a small buffer first, because lines of the operand that lie a power of
+/// two apart share cache sets and would push each other out before all their elements are used.
+template <typename T>
+void transpose_tile(const T *in, T *out, const Inner &inner, std::int64_t height, std::int64_t width) {
+    alignas(64) T buffer[tile][tile]; // [column][row]
+    for (std::int64_t column = 0; column < width; ++column) {
+        const T *from = in + column * inner.in;
+        if (height == tile)
+            std::memcpy(buffer[column], from, sizeof buffer[column]);
+        else
+            std::copy_n(from, height, buffer[column]);
+    }
+    for (std::int64_t row = 0; row < height; ++row) {
+        T *to = out + row * inner.rows_out;
+        for (std::int64_t column = 0; column < width; ++column) to[column * inner.out] = buffer[column][row];
     }
 }
 
-template <typename T> void execute(Plan plan, const T *in, T *out, ThreadPool &threads) {
-    const int last = plan.rank - 1;
-    Inner inner{plan.sizes[last], plan.in[last], plan.out[last], 1, 0, 0};
-    plan.remove(last);
-    if (inner.in != 1 && inner.in != 0) {
-        // A transpose: the axis along which the operand is contiguous becomes the rows of the tiles.
-        for (int axis = plan.rank - 1; axis >= 0; --axis) {
-            if (plan.in[axis] != 1) continue;
-            inner.rows = plan.sizes[axis];
-            inner.rows_in = 1;
-            inner.rows_out = plan.out[axis];
-            plan.remove(axis);
-            break;
-        }
+/// Rows [first, last) of a step.
+template <typename T> void copy_rows(const T *in, T *out, const Inner &inner, std::int64_t first, std::int64_t last) {
+    if (!inner.transposes()) {
+        for (std::int64_t row = first; row < last; ++row)
+            copy_line(in + row * inner.rows_in, out + row * inner.rows_out, inner.size, inner.in, inner.out);
+        return;
     }
-    std::int64_t outer = 1;
-    for (int axis = 0; axis < plan.rank; ++axis) outer *= plan.sizes[axis];
-    // A task is a run of outer steps, or a part of one step.
+    for (std::int64_t row = first; row < last; row += tile)
+        for (std::int64_t column = 0; column < inner.size; column += tile)
+            transpose_tile(in + row + column * inner.in, out + row * inner.rows_out + column * inner.out, inner,
+                           std::min(tile, last - row), std::min(tile, inner.size - column));
+}
+
+/// Splits the plan's last axis off, and a second one: that along which the operand is contiguous when the last is not.
+Inner take_inner(Plan &plan) {
+    const int last = plan.rank - 1;
+    Inner inner{plan.sizes[last], plan.in[last], plan.out[last]};
+    plan.remove(last);
+    int second = plan.rank - 1;
+    if (inner.in != 1 && inner.in != 0)
+        for (int axis = 0; axis < plan.rank; ++axis)
+            if (plan.in[axis] == 1) second = axis;
+    if (second >= 0) {
+        inner.rows = plan.sizes[second];
+        inner.rows_in = plan.in[second];
+        inner.rows_out = plan.out[second];
+        plan.remove(second);
+    }
+    return inner;
+}
+
+template <typename T> void execute(Plan plan, const T *in, T *out, ThreadPool &threads) {
+    const Inner inner = take_inner(plan);
+    std::int64_t steps = 1;
+    for (int axis = 0; axis < plan.rank; ++axis) steps *= plan.sizes[axis];
+    // A task is a run of steps, or some rows of one step, or (a single row) some elements of a line.
     const std::int64_t step = inner.size * inner.rows;
     const std::int64_t steps_per_task = std::max<std::int64_t>(1, task_elements / step);
     const bool split_line = inner.rows == 1;
     const std::int64_t unit = split_line ? inner.size : inner.rows;
-    std::int64_t part = unit;
-    if (step > 2 * task_elements)
-        part = std::max(tile, split_line ? task_elements : task_elements / inner.size / tile * tile);
+    const std::int64_t wanted = split_line ? task_elements : task_elements / inner.size / tile * tile;
+    const std::int64_t part = step > 2 * task_elements ? std::max(tile, wanted) : unit;
     const std::int64_t parts = (unit + part - 1) / part;
-    const std::int64_t groups = (outer + steps_per_task - 1) / steps_per_task;
-    threads.run(groups * parts, [&](std::int64_t task) {
+    threads.run((steps + steps_per_task - 1) / steps_per_task * parts, [&](std::int64_t task) {
         const std::int64_t from = task % parts * part, to = std::min(unit, from + part);
-        for (std::int64_t number = task / parts * steps_per_task;
-             number < std::min(outer, (task / parts + 1) * steps_per_task); ++number) {
+        const std::int64_t first = task / parts * steps_per_task;
+        for (std::int64_t number = first; number < std::min(steps, first + steps_per_task); ++number) {
             std::int64_t rest = number, in_at = 0, out_at = 0;
             for (int axis = plan.rank - 1; axis >= 0; --axis) {
                 const std::int64_t index = rest % plan.sizes[axis];
@@ -120,7 +143,7 @@ template <typename T> void execute(Plan plan, const T *in, T *out, ThreadPool &t
                 copy_line(in + in_at + from * inner.in, out + out_at + from * inner.out, to - from, inner.in,
                           inner.out);
             else
-                copy_inner(in + in_at, out + out_at, inner, from, to);
+                copy_rows(in + in_at, out + out_at, inner, from, to);
         }
     });
 }

@@ -56,6 +56,28 @@ void reduce_runs(const KernelCall &call, const ReductionAxes &axes, std::int64_t
     });
 }
 
+/// The trees of `width` columns side by side, over rows [0, count). load_rows(r, n) gives the elements of rows
+/// [r, r + n), which lie `width` apart; it is asked for at most 32 rows, and only whole lanes at a time.
+template <typename Step, typename Term, typename C, typename LoadRows>
+void reduce_block(std::int64_t count, std::int64_t width, std::int64_t rows_at_once, C *lanes, LoadRows load_rows) {
+    // Lanes that no row reaches matter only to a maximum, whose lanes all start from the first element; a sum's or
+    // product's would be left as they are.
+    const std::int64_t used = Step::starts_from_first ? tree_lanes : std::min(tree_lanes, count);
+    for (std::int64_t r = 0; r < count; r += rows_at_once) {
+        const std::int64_t rows = std::min(rows_at_once, count - r);
+        const C *values = load_rows(r, rows);
+        if (r == 0)
+            for (std::int64_t lane = 0; lane < used; ++lane)
+                for (std::int64_t j = 0; j < width; ++j) lanes[lane * width + j] = Step::start(Term::term(values[j]));
+        C *lane = lanes + r % tree_lanes * width;
+        for (std::int64_t j = 0; j < rows * width; ++j) lane[j] = Step::combine(lane[j], Term::term(values[j]));
+    }
+    for (std::int64_t half = tree_lanes / 2; half > 0; half /= 2)
+        for (std::int64_t i = 0; i < half && i + half < used; ++i)
+            for (std::int64_t j = 0; j < width; ++j)
+                lanes[i * width + j] = Step::combine(lanes[i * width + j], lanes[(i + half) * width + j]);
+}
+
 /// The last axis is kept: neighbouring results share cache lines, so a block of columns is reduced row by row.
 template <typename Step, typename Term, typename C>
 void reduce_columns(const KernelCall &call, const ReductionAxes &axes, std::int64_t results, std::int64_t n,
@@ -65,26 +87,21 @@ void reduce_columns(const KernelCall &call, const ReductionAxes &axes, std::int6
     AxisGroup outer = axes.kept;
     outer.sizes.pop_back();
     outer.strides.pop_back();
+    // Narrow rows that lie one after the other are read 32 at a time.
+    const bool dense = axes.reduced.sizes.size() == 1 && axes.reduced.strides[0] == columns && blocks == 1;
+    const std::int64_t rows_at_once = dense ? tree_lanes : 1;
     call.threads.run(results / columns * blocks * chunks, [&](std::int64_t task) {
         const std::int64_t chunk = task % chunks, block = task / chunks % blocks, plane = task / chunks / blocks;
         const std::int64_t column = block * column_block, width = std::min(column_block, columns - column);
         const std::int64_t base = outer.offset(plane) + column;
         const std::int64_t first = chunk * tree_chunk, count = std::min(tree_chunk, n - first);
-        alignas(64) C lanes[tree_lanes][column_block];
-        alignas(64) C scratch[column_block];
-        for (std::int64_t r = 0; r < count; ++r) {
-            const C *row = load<C>(call.inputs[0], base + axes.reduced.offset(first + r), width, scratch);
-            if (r == 0)
-                for (auto &lane : lanes)
-                    for (std::int64_t j = 0; j < width; ++j) lane[j] = Step::start(Term::term(row[j]));
-            C *lane = lanes[r % tree_lanes];
-            for (std::int64_t j = 0; j < width; ++j) lane[j] = Step::combine(lane[j], Term::term(row[j]));
-        }
-        for (std::int64_t half = tree_lanes / 2; half > 0; half /= 2)
-            for (std::int64_t i = 0; i < half; ++i)
-                for (std::int64_t j = 0; j < width; ++j) lanes[i][j] = Step::combine(lanes[i][j], lanes[i + half][j]);
+        alignas(64) C lanes[tree_lanes * column_block];
+        alignas(64) C scratch[tree_lanes * column_block];
+        reduce_block<Step, Term>(count, width, rows_at_once, lanes, [&](std::int64_t r, std::int64_t rows) {
+            return load<C>(call.inputs[0], base + axes.reduced.offset(first + r), rows * width, scratch);
+        });
         for (std::int64_t j = 0; j < width; ++j)
-            chunk_results[static_cast<std::size_t>((plane * columns + column + j) * chunks + chunk)] = lanes[0][j];
+            chunk_results[static_cast<std::size_t>((plane * columns + column + j) * chunks + chunk)] = lanes[j];
     });
 }
 

@@ -14,19 +14,23 @@ inline constexpr std::int64_t tree_chunk = 4096;
 
 /// Combining steps. `start(first)` is what every lane holds before its elements arrive, given the first element.
 template <typename C> struct Sum {
+    static constexpr bool starts_from_first = false;
     static C start(C) { return C(0); }
     static C combine(C a, C b) { return a + b; }
 };
 template <typename C> struct Product {
+    static constexpr bool starts_from_first = false;
     static C start(C) { return C(1); }
     static C combine(C a, C b) { return a * b; }
 };
 /// NaN when either is; of equals the first, so that +0 and -0 keep their order of arrival.
 template <typename C> struct Maximum {
+    static constexpr bool starts_from_first = true;
     static C start(C first) { return first; }
     static C combine(C a, C b) { return a >= b || std::isnan(a) ? a : b; }
 };
 template <typename C> struct Minimum {
+    static constexpr bool starts_from_first = true;
     static C start(C first) { return first; }
     static C combine(C a, C b) { return a <= b || std::isnan(a) ? a : b; }
 };

@@ -12,10 +12,20 @@
 HWY_BEFORE_NAMESPACE();
 namespace halfscope::ops::lanes::HWY_NAMESPACE {
 
+// Whole registers first; the last, partial one is read again in a padded copy.
 #define HALFSCOPE_ARRAY_FORM(function)                                                                                 \
-    void function##_array(const float *x, float *y, std::size_t count) {                                               \
+    HWY_NOINLINE void function##_whole(const float *x, float *y, std::size_t count) {                                  \
         for (std::size_t i = 0; i < count; i += width)                                                                 \
-            store_some(function(load_some(x + i, count - i)), y + i, count - i);                                       \
+            hn::StoreU(function(Lanes(hn::LoadU(Tag(), x + i))).v, Tag(), y + i);                                      \
+    }                                                                                                                  \
+    void function##_array(const float *x, float *y, std::size_t count) {                                               \
+        const std::size_t done = count / width * width, left = count - done;                                           \
+        function##_whole(x, y, done);                                                                                  \
+        if (left == 0) return;                                                                                         \
+        HWY_ALIGN float padded[width];                                                                                 \
+        for (std::size_t i = 0; i < width; ++i) padded[i] = i < left ? x[done + i] : 1.0f;                             \
+        function##_whole(padded, padded, width);                                                                       \
+        for (std::size_t i = 0; i < left; ++i) y[done + i] = padded[i];                                                \
     }
 HALFSCOPE_ARRAY_FORM(exp)
 HALFSCOPE_ARRAY_FORM(log)

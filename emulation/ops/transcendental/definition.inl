@@ -1,7 +1,8 @@
 // exp, log, tanh, erf, sin, cos of fp32, written once over R: float, or Lanes (a SIMD register of floats). Only exact
 // steps (integers, comparisons, choices) and correctly rounded ones (+ - * / fused) occur, so every machine that has
 // them gives the same bits; which NaN comes out is left open. Included inside a namespace in which the steps of
-// scalar_steps.h or lanes-inl.h and reduce_large_angles are visible; includes nothing itself.
+// scalar_steps.h or lanes-inl.h, reduce_large_angles and HALFSCOPE_INLINE are visible; includes nothing itself.
+// HALFSCOPE_INLINE forces inlining into a SIMD loop, whose registers then hold the constants.
 //
 // The polynomials are this project's own, found with Sollya's fpminimax (floating-point coefficients, absolute error)
 // on the intervals named beside them.
@@ -11,11 +12,11 @@
 inline constexpr float rounding_shift = 0x1.8p23f;
 
 /// 2^n for an integer n in [-126, 127].
-template <class W> auto power_of_two(W n) { return from_bits(shift_left<23>(n + W(127))); }
+template <class W> HALFSCOPE_INLINE auto power_of_two(W n) { return from_bits(shift_left<23>(n + W(127))); }
 
 /// exp(x) for x in [-104, 89]: x = n ln2 + r with |r| <= ln2 / 2, then 2^n (1 + r + r^2 p(r)). 2^n is applied as two
 /// factors, so that only a subnormal result is rounded again.
-template <class R> R exp_of_clamped(R x) {
+template <class R> HALFSCOPE_INLINE R exp_of_clamped(R x) {
     const R shifted = fused(x, R(0x1.715476p+0f), R(rounding_shift)); // 1 / ln2
     const R n = shifted - R(rounding_shift);
     R r = fused(n, R(-0x1.62e400p-1f), x); // ln2 rounded to 15 bits: exact
@@ -32,7 +33,7 @@ template <class R> R exp_of_clamped(R x) {
     return (mantissa * power_of_two(half)) * power_of_two(exponent - half);
 }
 
-template <class R> R exp(R x) {
+template <class R> HALFSCOPE_INLINE R exp(R x) {
     // Beyond these bounds the result has reached infinity or rounds to zero; NaN passes both choices.
     const R low = select(x < R(-104.0f), R(-104.0f), x);
     return exp_of_clamped(select(low > R(89.0f), R(89.0f), low));
@@ -40,7 +41,7 @@ template <class R> R exp(R x) {
 
 /// log(x): x = 2^e m with m in [sqrt(1/2), sqrt(2)), f = m - 1, log(1 + f) = f - f^2 / 2 + f^3 p(f). The large parts,
 /// e ln2 and f, are added with their rounding error kept.
-template <class R> R log(R x) {
+template <class R> HALFSCOPE_INLINE R log(R x) {
     using W = decltype(bits_of(x));
     const auto is_small = x < R(0x1p-126f);
     const R scaled = select(is_small, x * R(0x1p23f), x);
@@ -71,7 +72,7 @@ template <class R> R log(R x) {
 
 /// tanh(x): below 0.625 an odd polynomial, above 1 - 2 / (exp(2|x|) + 1) with the rounding errors of the quotient's
 /// denominator and of the quotient itself put back.
-template <class R> R tanh(R x) {
+template <class R> HALFSCOPE_INLINE R tanh(R x) {
     const R a = absolute(x);
     const R s = x * x;
     R p = R(-0x1.af23bep-10f); // |x| <= 0.6325, error below 2^-26
@@ -97,7 +98,7 @@ template <class R> R tanh(R x) {
 
 /// erf(x): below 0.92 an odd polynomial, above 1 - exp(-t - t q(t)) with t = |x| (the form of N. Juffa's published
 /// erff).
-template <class R> R erf(R x) {
+template <class R> HALFSCOPE_INLINE R erf(R x) {
     const R a = absolute(x);
     const R s = x * x;
     R p = R(0x1.5bb366p-14f); // |x| <= 0.9327, error below 2^-29
@@ -126,7 +127,7 @@ template <class R> struct Angle {
     decltype(bits_of(R(0.0f))) quadrant;
 };
 
-template <class R> Angle<R> reduced_angle(R x) {
+template <class R> HALFSCOPE_INLINE Angle<R> reduced_angle(R x) {
     const R shifted = fused(x, R(0x1.45f306p-1f), R(rounding_shift)); // 2 / pi
     const R n = shifted - R(rounding_shift);
     R r = fused(n, R(-0x1.921fb6p+0f), x); // pi/2 in three parts of 24 bits; the first step is exact
@@ -138,7 +139,7 @@ template <class R> Angle<R> reduced_angle(R x) {
     return angle;
 }
 
-template <class R> R sine_near_zero(R r) {
+template <class R> HALFSCOPE_INLINE R sine_near_zero(R r) {
     const R s = r * r;
     R p = R(0x1.83fbfp-19f); // |r| <= 0.806, error below 2^-27
     p = fused(p, s, R(-0x1.a07916p-13f));
@@ -147,7 +148,7 @@ template <class R> R sine_near_zero(R r) {
     return fused(p, s * r, r);
 }
 
-template <class R> R cosine_near_zero(R r) {
+template <class R> HALFSCOPE_INLINE R cosine_near_zero(R r) {
     const R s = r * r;
     R p = R(0x1.9b9a08p-16f); // |r| <= 0.806, error below 2^-28
     p = fused(p, s, R(-0x1.6c1256p-10f));
@@ -157,7 +158,7 @@ template <class R> R cosine_near_zero(R r) {
 }
 
 /// sin(x + turns * pi/2), turns 0 or 1.
-template <class R> R sine_shifted(R x, int turns) {
+template <class R> HALFSCOPE_INLINE R sine_shifted(R x, int turns) {
     using W = decltype(bits_of(x));
     const Angle<R> angle = reduced_angle(x);
     const W quadrant = angle.quadrant + W(turns);
@@ -165,5 +166,5 @@ template <class R> R sine_shifted(R x, int turns) {
     return from_bits(bits_of(value) ^ shift_left<30>(quadrant & W(2)));
 }
 
-template <class R> R sin(R x) { return select(x == R(0.0f), x, sine_shifted(x, 0)); }
-template <class R> R cos(R x) { return sine_shifted(x, 1); }
+template <class R> HALFSCOPE_INLINE R sin(R x) { return select(x == R(0.0f), x, sine_shifted(x, 0)); }
+template <class R> HALFSCOPE_INLINE R cos(R x) { return sine_shifted(x, 1); }

@@ -31,7 +31,9 @@ HWY_INLINE void reduce_large_angles(Lanes x, Lanes &r, Words &quadrant) {
     quadrant = Words(hn::Load(WordTag(), quadrants));
 }
 
+#define HALFSCOPE_INLINE HWY_INLINE
 #include "emulation/ops/transcendental/definition.inl"
+#undef HALFSCOPE_INLINE
 
 } // namespace halfscope::ops::lanes::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

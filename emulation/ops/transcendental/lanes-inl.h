@@ -50,19 +50,20 @@ HWY_INLINE bool all(Condition condition) { return hn::AllTrue(Tag(), condition.m
 // Not Ne(x, x), which some levels of Highway 1.0 compute as an ordered comparison.
 HWY_INLINE Condition is_nan(Lanes x) { return {hn::IsNaN(x.v)}; }
 
-HWY_INLINE Lanes fused(Lanes a, Lanes b, Lanes c) {
 #if HWY_NATIVE_FMA
-    return hn::MulAdd(a.v, b.v, c.v);
+HWY_INLINE Lanes fused(Lanes a, Lanes b, Lanes c) { return hn::MulAdd(a.v, b.v, c.v); }
 #else
-    // No instruction for it at this level: one element at a time, correctly rounded by the C library.
+/// No instruction for it at this level: one element at a time, correctly rounded by the C library. Not inlined, because
+/// definitions have dozens of these.
+HWY_MAYBE_UNUSED static HWY_NOINLINE Lanes fused(Lanes a, Lanes b, Lanes c) {
     HWY_ALIGN float x[width], y[width], z[width];
     hn::Store(a.v, Tag(), x);
     hn::Store(b.v, Tag(), y);
     hn::Store(c.v, Tag(), z);
     for (std::size_t i = 0; i < width; ++i) z[i] = __builtin_fmaf(x[i], y[i], z[i]);
     return hn::Load(Tag(), z);
-#endif
 }
+#endif
 HWY_INLINE Lanes square_root(Lanes x) { return hn::Sqrt(x.v); }
 HWY_INLINE Lanes absolute(Lanes x) { return hn::Abs(x.v); }
 HWY_INLINE Lanes copy_sign(Lanes magnitude, Lanes sign) { return hn::CopySign(magnitude.v, sign.v); }
@@ -87,20 +88,6 @@ template <int count> HWY_INLINE Words shift_right(Words w) { return hn::ShiftRig
 HWY_INLINE Words bits_of(Lanes x) { return hn::BitCast(WordTag(), x.v); }
 HWY_INLINE Lanes from_bits(Words w) { return hn::BitCast(Tag(), w.v); }
 HWY_INLINE Lanes to_real(Words w) { return hn::ConvertTo(Tag(), w.v); }
-
-/// The first `count` of `width` floats; the others are 1, which no definition finds special.
-HWY_INLINE Lanes load_some(const float *from, std::size_t count) {
-    if (count >= width) return hn::LoadU(Tag(), from);
-    HWY_ALIGN float padded[width];
-    for (std::size_t i = 0; i < width; ++i) padded[i] = i < count ? from[i] : 1.0f;
-    return hn::Load(Tag(), padded);
-}
-HWY_INLINE void store_some(Lanes x, float *to, std::size_t count) {
-    if (count >= width) return hn::StoreU(x.v, Tag(), to);
-    HWY_ALIGN float padded[width];
-    hn::Store(x.v, Tag(), padded);
-    for (std::size_t i = 0; i < count; ++i) to[i] = padded[i];
-}
 
 } // namespace halfscope::ops::lanes::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -104,7 +104,9 @@ inline Bounded cos(Bounded x) { return stepped(std::cos(x.value), x.error, t::co
 /// A constant is rounded once to fp32.
 template <class R> R constant(double value) { return R(value, std::fabs(value) * 0x1p-24); }
 
+#define HALFSCOPE_INLINE inline
 #include "emulation/ops/elementwise/definition.inl"
+#undef HALFSCOPE_INLINE
 
 using Kernel = Bounded (*)(const Bounded *operands, Bounded alpha, Bounded beta);
 template <class F> struct Unary {
