@@ -33,6 +33,8 @@ constexpr double half_lost = 0.5;
 
 struct Loss {
     const TensorHistory *tensor = nullptr;
+    const TensorHistory *origin =
+        nullptr; ///< the 16-bit tensor that lost them: `tensor`, or one before its cast to fp32
     double lost = 0;
     double retained = 1; ///< of the layer's gradient; 1 when unknown
     bool retained_known = false;
@@ -41,18 +43,19 @@ struct Loss {
 /// Gradient tensors that lose something, the layer that retains least (then loses most) first.
 std::vector<Loss> losses(const Evidence &e) {
     std::vector<Loss> result;
-    bool upstream = false; // an earlier gradient of the backward pass has underflowed
+    const TensorHistory *upstream = nullptr; // the last gradient of the backward pass that has underflowed
     for (const TensorHistory &tensor : e.ranges.tensors) {
         if (tensor.info.role != "gradient" && tensor.info.role != "weight_gradient") continue;
         double lost = tensor.summary.underflow_share;
-        upstream = upstream || lost >= worth_naming;
+        const bool reduced = is_reduced(format_named(tensor.info.format));
+        if (lost >= worth_naming && (reduced || !upstream)) upstream = &tensor;
         // Zeros beyond the twin's are underflow only where something underflowed; else the two runs' ReLUs differ.
         if (const TensorHistory *reference = e.twin && upstream ? e.twin->find(tensor.info.name) : nullptr) {
             const double beside_twin = lost_share(tensor, *reference);
             if (beside_twin > lost) lost = beside_twin;
         }
         if (lost < worth_naming) continue;
-        Loss loss{&tensor, lost, 1, false};
+        Loss loss{&tensor, reduced || !upstream ? &tensor : upstream, lost, 1, false};
         const LayerFidelity *layer = e.fidelity.find(tensor.info.layer);
         if (layer && layer->late.known() && std::isfinite(layer->late.gradient_retained)) {
             loss.retained = layer->late.gradient_retained;
@@ -101,8 +104,11 @@ void find(const Evidence &e, std::vector<Finding> &findings) {
     f.tensor = worst.tensor->info.name;
     f.first_step = first_step(*worst.tensor);
     f.weight = 80;
-    f.evidence = fmt::format("{} of the elements of {} that are non-zero in fp32 are zero in {}", percent(worst.lost),
-                             named(worst.tensor->info.name), worst.tensor->info.format);
+    f.evidence = fmt::format("{} of the elements of {} that are non-zero in the fp32 twin are zero",
+                             percent(worst.lost), named(worst.tensor->info.name));
+    f.evidence += worst.origin == worst.tensor ? fmt::format(" in {}", worst.tensor->info.format)
+                                               : fmt::format(", lost in {}, which is {}",
+                                                             named(worst.origin->info.name), worst.origin->info.format);
     if (worst.retained_known)
         f.evidence += fmt::format("; the gradient of {} retains {} of fp32's", named(f.layer), percent(worst.retained));
     f.evidence += '.';
@@ -113,9 +119,9 @@ void find(const Evidence &e, std::vector<Finding> &findings) {
             std::find(layers.begin(), layers.end(), loss.tensor->info.layer) == layers.end())
             layers.push_back(loss.tensor->info.layer);
     if (!layers.empty()) f.evidence += fmt::format(" Also {}.", name_list(layers));
-    const number::Format &format = format_named(worst.tensor->info.format);
+    const number::Format &format = format_named(worst.origin->info.format);
     const bool unscaled = e.run.run.loss_scale_rule.empty() || e.run.run.loss_scale_rule == "none";
-    f.cause = fmt::format("Gradients of {} are below 2^{}, where {} rounds to zero{}.", named(f.layer),
+    f.cause = fmt::format("Gradients of {} are below 2^{}, where {} rounds to zero{}.", named(worst.origin->info.layer),
                           underflow_threshold_log2(format), format.name,
                           unscaled ? ", and no loss scale lifts them" : ", even with the loss scale of this run");
     if (harmful) {

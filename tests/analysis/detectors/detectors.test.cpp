@@ -139,6 +139,34 @@ TEST_CASE("lost weight decay is exact and a warning") {
     CHECK_FALSE(find(profile(false, 3), "lost-weight-decay")); // 3e-3 is above 2^-9
 }
 
+TEST_CASE("a gradient that underflows in fp16 and is then cast to fp32 is said to be lost in fp16") {
+    TraceBuilder builder;
+    for (const bool recipe : {false, true}) {
+        if (recipe)
+            builder.recipe("fp16-amp");
+        else
+            builder.twin();
+        builder.tensor("head.grad", gradient("head", recipe ? "fp16" : "fp32"));
+        builder.tensor("fc.weight.grad", weight_gradient("fc", "fp32"));
+        for (int t = 0; t < 100; ++t) {
+            std::vector<float> values = normal_values(1000, std::ldexp(1.0, -25), 7);
+            values = builder.put("head.grad", values);
+            builder.put("fc.weight.grad", values); // the cast: exact
+            if (recipe && t % 10 == 0) builder.fidelity("fc", 0.1, 0.1, 0.1, 0.1);
+            builder.step(recipe ? learning_curve(t, 1.5) : learning_curve(t));
+        }
+        builder.end();
+    }
+    const auto a = builder.verdict();
+    MESSAGE(told(a));
+    const analysis::Finding *f = find(a, "gradient-underflow");
+    REQUIRE(f);
+    CHECK(f->tensor == "fc.weight.grad");
+    CHECK(contains(f->evidence, "lost in `head.grad`, which is fp16"));
+    CHECK(contains(f->cause, "Gradients of `head` are below 2^-25, where fp16 rounds to zero"));
+    CHECK_FALSE(contains(f->cause, "fp32"));
+}
+
 TEST_CASE("every detector has its page, and its name is the one it signs findings with") {
     std::set<std::string_view> ids;
     for (const analysis::Detector &detector : analysis::detectors()) {
