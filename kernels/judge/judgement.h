@@ -54,8 +54,9 @@ struct ExactErrors {
     double worst_relative = 0, mean_relative = 0; ///< |error| / |exact|, of elements whose exact result is not zero
     double worst_of_bound = 0;                    ///< largest |error| / bound
     std::int64_t beyond_bound = 0;                ///< elements with an error above the bound, or wrongly not finite
+    double typical_of_scale = 0; ///< root mean square of |error| / scale; scale: sum |a_k b_k| of a product
     /// The same of the emulator's result by the model asked for, to compare with.
-    double emulated_worst_ulp = 0, emulated_mean_ulp = 0;
+    double emulated_worst_ulp = 0, emulated_mean_ulp = 0, emulated_typical_of_scale = 0;
 };
 
 /// What to put into numpy.allclose(kernel, exact, rtol=, atol=), for inputs like these.
