@@ -191,24 +191,30 @@ struct OutputRounding {
     friend bool operator==(const OutputRounding &, const OutputRounding &) = default;
 };
 
-/// How a matrix product accumulates over k.
+/// How a matrix product accumulates over k, ascending, from acc = +0 (or from a given start, Matmul::onto_third).
+/// The fma chains take any floating operands. The others take k in blocks of consecutive products, the last block
+/// filled up with zero products, and both operands must have one format that the unit has; fp32 operands are read as
+/// tf32, their low 13 bits cut off, not rounded. Padding taps of a convolution are zero products. What follows the
+/// accumulation (alpha, bias, the trees over partial results) is C's, as everywhere.
 enum class Accumulation : std::uint8_t {
-    fma_chain,      ///< acc = fma(a_k, b_k, acc) in C, k ascending from acc = +0
+    fma_chain,      ///< acc = fma(a_k, b_k, acc) in C
     fp16_fma_chain, ///< as fma_chain, the accumulator rounded to fp16 after every fma
     bf16_fma_chain, ///< as fma_chain, the accumulator rounded to bf16 after every fma
-    volta,
-    turing,
-    ampere,
-    ada,
-    hopper,
-    blackwell, ///< number/tensor_core.h, fp32 accumulate
+    // Matrix units, acc = fused_dot_add(block, acc) of number/tensor_core.h with acc in fp32.
+    volta,     ///< blocks of 4 fp16
+    turing,    ///< 8 fp16
+    ampere,    ///< 8 fp16 or bf16, 4 tf32
+    ada,       ///< as ampere
+    hopper,    ///< 16 fp16 or bf16, 8 tf32
+    blackwell, ///< as hopper
+    // The same with acc in fp16; operands are fp16.
     volta_fp16acc,
     turing_fp16acc,
     ampere_fp16acc,
     ada_fp16acc,
     hopper_fp16acc,
     blackwell_fp16acc,
-    cpu_avx512bf16,
+    cpu_avx512bf16, ///< VDPBF16PS, number/cpu_dot_product.h: pairs of bf16, the odd one first, flushing subnormals
 };
 
 struct Scalars {
@@ -230,6 +236,9 @@ struct Matmul {
     double alpha = 1;
     double beta = 1; ///< multiplies the bias in C
     Accumulation accumulation = Accumulation::fma_chain;
+    /// The third operand is no bias but the accumulator's start: the first step or block adds onto it, as a matrix
+    /// unit's C operand enters the first fused add. In a model that accumulates in fp16 or bf16 it must be stored so.
+    bool onto_third = false;
 };
 /// Window geometry; vectors have one entry per spatial axis (1 or 2). w is [out, in / groups, kernel...].
 struct Convolution {

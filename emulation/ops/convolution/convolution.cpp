@@ -88,6 +88,7 @@ template <typename C> void run_pass(const KernelCall &call, Accumulation accumul
             }
             WindowProduct<C> product;
             product.accumulation = accumulation;
+            product.stored = pass.planes->dtype;
             product.rows = pass.rows;
             product.depth = depth;
             product.packed_rows = pass.packed + group * pass.packed_group;

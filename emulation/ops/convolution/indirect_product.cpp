@@ -9,10 +9,16 @@
 #define HWY_TARGET_INCLUDE "emulation/ops/convolution/indirect_product.cpp"
 #include <hwy/foreach_target.h>
 
+#include "emulation/ops/matmul/block_tile-inl.h"
 #include "emulation/ops/matmul/register_tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace halfscope::ops::HWY_NAMESPACE {
+
+std::int64_t packed_rows_size(std::int64_t rows, std::int64_t depth) {
+    const auto block = static_cast<std::int64_t>(depth_block);
+    return std::max<std::int64_t>(1, (depth + block - 1) / block) * rows * static_cast<std::int64_t>(row_pitch);
+}
 
 /// Tiles whose pixels are worked on together, so that a stretch of packed weights is read once for all of them.
 inline constexpr std::size_t block_tiles = 8;
@@ -53,6 +59,7 @@ template <typename C> class PixelBlock {
     }
     /// Columns of the block for `depth` values of k.
     void gather(const std::int32_t *offsets, std::size_t depth, C *packed) const {
+        if (direct_) return copy_runs(offsets, depth, packed);
         for (std::size_t tile = 0; tile < tiles(); ++tile) {
             const C *const *from = from_ + tile * tile_columns<C>;
             for (std::size_t k = 0; k < depth; ++k)
@@ -73,6 +80,14 @@ template <typename C> class PixelBlock {
     }
 
   private:
+    void copy_runs(const std::int32_t *offsets, std::size_t depth, C *packed) const {
+        const Lanes<C> d;
+        for (std::size_t tile = 0; tile < tiles(); ++tile)
+            for (std::size_t k = 0; k < depth; ++k)
+                for (std::size_t v = 0; v < 2; ++v, packed += lane_count<C>)
+                    hn::Store(hn::LoadU(d, from_[2 * tile + v] + offsets[k]), d, packed);
+    }
+
     const WindowProduct<C> &p_;
     bool direct_;
     std::int64_t runs_per_row_;
@@ -119,6 +134,40 @@ template <typename Step, typename C> void window(const WindowProduct<C> &p) {
     }
 }
 
+/// The same with accumulations that take k in blocks: the block's columns are always packed.
+void window_blocks(const WindowProduct<float> &p) {
+    const auto n = static_cast<std::int64_t>(lane_count<float>);
+    const bool direct = 5 * p.width >= 4 * ((p.width + n - 1) / n * n);
+    const BlockModel model = block_model(p.accumulation, p.stored);
+    PixelBlock<float> block(p, direct);
+    PreparedPanel panel;
+    constexpr std::size_t stride = PixelBlock<float>::pixels;
+    const auto rows = static_cast<std::size_t>(p.rows), depth = static_cast<std::size_t>(p.depth);
+    const auto weights_size = static_cast<std::size_t>(packed_rows_size(p.rows, p.depth));
+    float *weights = scratch<float>(Scratch::operand_a, weights_size);
+    std::copy_n(p.packed_rows, weights_size, weights);
+    for (std::size_t k0 = 0; k0 < depth; k0 += depth_block)
+        prepare_rows(model, rows, std::min(depth_block, depth - k0), weights + k0 / depth_block * rows * row_pitch);
+    float *results = scratch<float>(Scratch::partial, rows * stride);
+    float *gathered = scratch<float>(Scratch::operand_b, depth_block * stride);
+    const std::size_t per_block = PixelBlock<float>::runs_per_block(direct);
+    for (std::int64_t first = 0; first < block.runs(); first += static_cast<std::int64_t>(per_block)) {
+        block.place(first, std::min(per_block, static_cast<std::size_t>(block.runs() - first)));
+        std::size_t k0 = 0;
+        do { // once even when depth is 0: the empty sum is +0
+            const std::size_t stretch = std::min(depth_block, depth - k0);
+            block.gather(p.offsets + k0, stretch, gathered);
+            for (std::size_t tile = 0; tile < block.tiles(); ++tile) {
+                panel.prepare(model, stretch, gathered + tile * stretch * tile_columns<float>);
+                run_block_rows(model, rows, stretch, weights + k0 / depth_block * rows * row_pitch, panel,
+                               results + tile * tile_columns<float>, stride, k0 > 0);
+            }
+            k0 += stretch;
+        } while (k0 < depth);
+        block.leave(results);
+    }
+}
+
 template <typename Step, typename C> void taps(const TapProduct<C> &p) {
     const auto rows = static_cast<std::size_t>(p.rows), depth = static_cast<std::size_t>(p.depth);
     const std::size_t panels = (static_cast<std::size_t>(p.columns) + tile_columns<C> - 1) / tile_columns<C>;
@@ -138,7 +187,28 @@ template <typename Step, typename C> void taps(const TapProduct<C> &p) {
     }
 }
 
+void taps_blocks(const TapProduct<float> &p) {
+    const BlockModel model = block_model(p.accumulation, p.stored);
+    PreparedPanel panel;
+    const auto rows = static_cast<std::size_t>(p.rows), depth = static_cast<std::size_t>(p.depth);
+    const std::size_t panels = (static_cast<std::size_t>(p.columns) + tile_columns<float> - 1) / tile_columns<float>;
+    const std::size_t stride = panels * tile_columns<float>;
+    float *gathered = scratch<float>(Scratch::operand_a, rows * row_pitch);
+    for (std::size_t k0 = 0; k0 < depth; k0 += depth_block) {
+        const std::size_t stretch = std::min(depth_block, depth - k0);
+        for (std::size_t row = 0; row < rows; ++row)
+            for (std::size_t k = 0; k < stretch; ++k)
+                gathered[row * row_pitch + k] = p.planes[p.row_offsets[row] + p.offsets[k0 + k]];
+        prepare_rows(model, rows, stretch, gathered);
+        for (std::size_t index = 0; index < panels; ++index) {
+            panel.prepare(model, stretch, p.packed + (index * depth + k0) * tile_columns<float>);
+            run_block_rows(model, rows, stretch, gathered, panel, p.out + index * tile_columns<float>, stride, k0 > 0);
+        }
+    }
+}
+
 void window_float(const WindowProduct<float> &p) {
+    if (takes_blocks(p.accumulation)) return window_blocks(p);
     switch (p.accumulation) {
     case Accumulation::fp16_fma_chain: return window<RoundedFmaStep<number::FormatId::fp16>>(p);
     case Accumulation::bf16_fma_chain: return window<RoundedFmaStep<number::FormatId::bf16>>(p);
@@ -148,6 +218,7 @@ void window_float(const WindowProduct<float> &p) {
 void window_double(const WindowProduct<double> &p) { window<FmaStep>(p); }
 
 void taps_float(const TapProduct<float> &p) {
+    if (takes_blocks(p.accumulation)) return taps_blocks(p);
     switch (p.accumulation) {
     case Accumulation::fp16_fma_chain: return taps<RoundedFmaStep<number::FormatId::fp16>>(p);
     case Accumulation::bf16_fma_chain: return taps<RoundedFmaStep<number::FormatId::bf16>>(p);
@@ -156,10 +227,6 @@ void taps_float(const TapProduct<float> &p) {
 }
 void taps_double(const TapProduct<double> &p) { taps<FmaStep>(p); }
 
-std::int64_t packed_rows_size(std::int64_t rows, std::int64_t depth) {
-    const auto block = static_cast<std::int64_t>(depth_block);
-    return std::max<std::int64_t>(1, (depth + block - 1) / block) * rows * static_cast<std::int64_t>(row_pitch);
-}
 template <typename C>
 void pack_rows_at(const C *weights, std::int64_t rows, std::int64_t row_stride, const std::int64_t *positions,
                   std::int64_t depth, C *packed) {

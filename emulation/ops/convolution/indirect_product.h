@@ -12,6 +12,7 @@ namespace halfscope::ops {
 /// Pixels are (sample, gy, gx) of a grid: base = sample * sample_stride + gy * pitch + gx.
 template <typename C> struct WindowProduct {
     Accumulation accumulation = Accumulation::fma_chain;
+    DType stored = DType::fp32; ///< of both operands before they were widened, for accumulations that take blocks
     std::int64_t rows = 0, depth = 0;
     const C *packed_rows = nullptr; ///< by pack_weights
     const C *planes = nullptr;
@@ -36,6 +37,7 @@ void pack_weights(const C *weights, std::int64_t rows, std::int64_t row_stride, 
 /// `columns` columns packed by pack_columns. `out` has panels_of(columns) * panel_width elements a row, all written.
 template <typename C> struct TapProduct {
     Accumulation accumulation = Accumulation::fma_chain;
+    DType stored = DType::fp32;
     std::int64_t rows = 0, columns = 0, depth = 0;
     const C *planes = nullptr;
     const std::int64_t *row_offsets = nullptr;

@@ -136,6 +136,7 @@ template <typename C> class WeightGradient {
         std::fill_n(planes + used * sample_elements_, padded_slack, C(0));
         TapProduct<C> product;
         product.accumulation = call_.operation.get<Convolution>().accumulation;
+        product.stored = call_.inputs[0].dtype;
         product.rows = rows;
         product.columns = g_.out_channels;
         product.depth = depth;

@@ -7,6 +7,7 @@
 #define HWY_TARGET_INCLUDE "emulation/ops/matmul/gemm.cpp"
 #include <hwy/foreach_target.h>
 
+#include "emulation/ops/matmul/block_tile-inl.h"
 #include "emulation/ops/matmul/load_wide-inl.h"
 #include "emulation/ops/matmul/register_tile-inl.h"
 
@@ -90,12 +91,12 @@ HWY_INLINE void run_column(std::size_t rows, std::size_t depth, const C *a, cons
     }
 }
 
-template <typename Step, typename C>
-void multiply(const StoredMatrix &a, std::size_t rows, std::size_t depth, const C *packed, std::size_t columns,
-              std::size_t first_panel, std::size_t last_panel, C *out, std::size_t stride) {
+/// The loops around tiles. `tiles` packs rows of a for a stretch of k, and runs a column of tiles below each other.
+template <typename C, typename Tiles>
+HWY_INLINE void multiply(Tiles &tiles, std::size_t rows, std::size_t depth, const C *packed, std::size_t columns,
+                         std::size_t first_panel, std::size_t last_panel, C *out, std::size_t stride, bool onto) {
     constexpr std::size_t panel = tile_columns<C>;
     constexpr std::size_t row_block = 32 * tile_rows; // packed, half of a second-level cache of 512 KiB
-    const PackRows<C> pack = row_packer<C>(a.dtype);
     C *packed_rows = scratch<C>(Scratch::rows, row_block * row_pitch);
     HWY_ALIGN C edge[tile_rows * panel];
     for (std::size_t first_row = 0; first_row < rows; first_row += row_block) {
@@ -103,31 +104,80 @@ void multiply(const StoredMatrix &a, std::size_t rows, std::size_t depth, const 
         std::size_t k0 = 0;
         do { // once even when depth is 0: the empty chain is +0
             const std::size_t stretch = std::min(depth_block, depth - k0);
-            const bool resume = k0 > 0;
-            pack(a, first_row, block_rows, k0, stretch, packed_rows);
+            const bool resume = onto || k0 > 0;
+            tiles.pack(first_row, block_rows, k0, stretch, packed_rows);
             for (std::size_t p = first_panel; p < last_panel; ++p) {
                 const C *b = packed + p * panel * depth + k0 * panel;
                 const std::size_t first_column = p * panel, used = std::min(panel, columns - first_column);
                 C *corner = out + first_row * stride + first_column;
+                tiles.take_panel(stretch, b);
                 if (used == panel) {
                     const C *next = p + 1 < last_panel ? b + panel * depth : nullptr;
-                    run_column<Step, C>(block_rows, stretch, packed_rows, b, next, corner, stride, resume);
+                    tiles.run_column(block_rows, stretch, packed_rows, next, corner, stride, resume);
                     continue;
                 }
                 for (std::size_t r0 = 0; r0 < block_rows; r0 += tile_rows) {
                     const std::size_t edge_rows = std::min(tile_rows, block_rows - r0);
                     C *to = corner + r0 * stride;
+                    std::fill_n(edge, tile_rows * panel, C(0));
                     if (resume)
                         for (std::size_t r = 0; r < edge_rows; ++r)
                             std::copy_n(to + r * stride, used, edge + r * panel);
-                    run_column<Step, C>(edge_rows, stretch, packed_rows + r0 * row_pitch, b, nullptr, edge, panel,
-                                        resume);
+                    tiles.run_column(edge_rows, stretch, packed_rows + r0 * row_pitch, nullptr, edge, panel, resume);
                     for (std::size_t r = 0; r < edge_rows; ++r) std::copy_n(edge + r * panel, used, to + r * stride);
                 }
             }
             k0 += stretch;
         } while (k0 < depth);
     }
+}
+
+/// Tiles of fma chains.
+template <typename Step, typename C> class ChainTiles {
+  public:
+    explicit ChainTiles(const StoredMatrix &a) : a_(a), pack_(row_packer<C>(a.dtype)) {}
+    HWY_INLINE void pack(std::size_t first, std::size_t rows, std::size_t k0, std::size_t depth, C *to) {
+        pack_(a_, first, rows, k0, depth, to);
+    }
+    HWY_INLINE void take_panel(std::size_t, const C *b) { b_ = b; }
+    HWY_INLINE void run_column(std::size_t rows, std::size_t depth, const C *a, const C *next, C *out,
+                               std::size_t stride, bool resume) {
+        HWY_NAMESPACE::run_column<Step, C>(rows, depth, a, b_, next, out, stride, resume);
+    }
+
+  private:
+    const StoredMatrix &a_;
+    PackRows<C> pack_;
+    const C *b_ = nullptr;
+};
+
+/// Rows of fused blocks.
+class BlockTiles {
+  public:
+    BlockTiles(Accumulation accumulation, const StoredMatrix &a)
+        : a_(a), pack_(row_packer<float>(a.dtype)), model_(block_model(accumulation, a.dtype)) {}
+    void pack(std::size_t first, std::size_t rows, std::size_t k0, std::size_t depth, float *to) {
+        pack_(a_, first, rows, k0, depth, to);
+        prepare_rows(model_, rows, depth, to);
+    }
+    void take_panel(std::size_t depth, const float *b) { panel_.prepare(model_, depth, b); }
+    void run_column(std::size_t rows, std::size_t depth, const float *a, const float *, float *out, std::size_t stride,
+                    bool resume) {
+        run_block_rows(model_, rows, depth, a, panel_, out, stride, resume);
+    }
+
+  private:
+    const StoredMatrix &a_;
+    PackRows<float> pack_;
+    BlockModel model_;
+    PreparedPanel panel_;
+};
+
+template <typename Step, typename C>
+void multiply_chains(const StoredMatrix &a, std::size_t rows, std::size_t depth, const C *packed, std::size_t columns,
+                     std::size_t first, std::size_t last, C *out, std::size_t stride, bool onto) {
+    ChainTiles<Step, C> tiles(a);
+    multiply(tiles, rows, depth, packed, columns, first, last, out, stride, onto);
 }
 
 std::int64_t width_float() { return width<float>(); }
@@ -143,20 +193,25 @@ void pack_double(const StoredMatrix &b, std::size_t depth, std::size_t columns, 
 }
 void multiply_float(Accumulation accumulation, const StoredMatrix &a, std::size_t rows, std::size_t depth,
                     const float *packed, std::size_t columns, std::size_t first, std::size_t last, float *out,
-                    std::size_t stride) {
+                    std::size_t stride, bool onto) {
+    if (takes_blocks(accumulation)) {
+        BlockTiles tiles(accumulation, a);
+        return multiply(tiles, rows, depth, packed, columns, first, last, out, stride, onto);
+    }
     switch (accumulation) {
     case Accumulation::fp16_fma_chain:
-        return multiply<RoundedFmaStep<number::FormatId::fp16>, float>(a, rows, depth, packed, columns, first, last,
-                                                                       out, stride);
+        return multiply_chains<RoundedFmaStep<number::FormatId::fp16>>(a, rows, depth, packed, columns, first, last,
+                                                                       out, stride, onto);
     case Accumulation::bf16_fma_chain:
-        return multiply<RoundedFmaStep<number::FormatId::bf16>, float>(a, rows, depth, packed, columns, first, last,
-                                                                       out, stride);
-    default: return multiply<FmaStep, float>(a, rows, depth, packed, columns, first, last, out, stride);
+        return multiply_chains<RoundedFmaStep<number::FormatId::bf16>>(a, rows, depth, packed, columns, first, last,
+                                                                       out, stride, onto);
+    default: return multiply_chains<FmaStep>(a, rows, depth, packed, columns, first, last, out, stride, onto);
     }
 }
 void multiply_double(Accumulation, const StoredMatrix &a, std::size_t rows, std::size_t depth, const double *packed,
-                     std::size_t columns, std::size_t first, std::size_t last, double *out, std::size_t stride) {
-    multiply<FmaStep, double>(a, rows, depth, packed, columns, first, last, out, stride);
+                     std::size_t columns, std::size_t first, std::size_t last, double *out, std::size_t stride,
+                     bool onto) {
+    multiply_chains<FmaStep>(a, rows, depth, packed, columns, first, last, out, stride, onto);
 }
 
 } // namespace halfscope::ops::HWY_NAMESPACE
@@ -191,18 +246,18 @@ void pack_columns(const StoredMatrix &b, std::int64_t depth, std::int64_t column
 template <>
 void multiply_packed(Accumulation accumulation, const StoredMatrix &a, std::int64_t rows, std::int64_t depth,
                      const float *packed, std::int64_t columns, std::int64_t first_panel, std::int64_t last_panel,
-                     float *out, std::int64_t stride) {
+                     float *out, std::int64_t stride, bool onto) {
     HWY_DYNAMIC_DISPATCH(multiply_float)
     (accumulation, a, size(rows), size(depth), packed, size(columns), size(first_panel), size(last_panel), out,
-     size(stride));
+     size(stride), onto);
 }
 template <>
 void multiply_packed(Accumulation accumulation, const StoredMatrix &a, std::int64_t rows, std::int64_t depth,
                      const double *packed, std::int64_t columns, std::int64_t first_panel, std::int64_t last_panel,
-                     double *out, std::int64_t stride) {
+                     double *out, std::int64_t stride, bool onto) {
     HWY_DYNAMIC_DISPATCH(multiply_double)
     (accumulation, a, size(rows), size(depth), packed, size(columns), size(first_panel), size(last_panel), out,
-     size(stride));
+     size(stride), onto);
 }
 
 } // namespace halfscope::ops

@@ -1,7 +1,8 @@
 // The product engine under matmul and convolution: packs operands to the compute type C and runs register tiles.
 // Every element of a result is one chain over k, ascending, from +0 (or from the value of an earlier stretch of the
-// same chain): tiles, panels, k-blocks, threads and SIMD width only choose which chains run side by side. Block
-// structure after Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", TOMS 34 (2008).
+// same chain, or from a given accumulator): tiles, panels, k-blocks, threads and SIMD width only choose which chains
+// run side by side. Block structure after Goto and van de Geijn, "Anatomy of high-performance matrix multiplication",
+// TOMS 34 (2008).
 //
 // The exception is NaN: which NaN an invalid operation leaves (sign, payload) is not defined, as x86 and GPUs differ.
 #pragma once
@@ -43,10 +44,11 @@ void pack_columns(const StoredMatrix &b, std::int64_t depth, std::int64_t column
                   std::int64_t last_panel, C *packed);
 
 /// out[i, j] = chain over k of a[i, k] * b[k, j], for `rows` rows of a and the panels [first_panel, last_panel) of b,
-/// packed as above. `out` points at (first row, column 0) of a row-major result with `stride` elements a row.
+/// packed as above. `out` points at (first row, column 0) of a row-major result with `stride` elements a row. Chains
+/// start from +0, or with `onto` from what `out` holds. Operands must be those the accumulation takes.
 template <typename C>
 void multiply_packed(Accumulation accumulation, const StoredMatrix &a, std::int64_t rows, std::int64_t depth,
                      const C *packed, std::int64_t columns, std::int64_t first_panel, std::int64_t last_panel, C *out,
-                     std::int64_t stride);
+                     std::int64_t stride, bool onto);
 
 } // namespace halfscope::ops

@@ -104,10 +104,28 @@ template <typename C> struct Bias {
     }
 };
 
+/// Chains that start from the third operand: it is checked and written where their results will be.
+template <typename C> void start_from_third(const KernelCall &call, const Problem &p, C *result) {
+    const auto &attributes = call.operation.get<Matmul>();
+    if (call.inputs.size() != 3) call.reject("starts from a third operand, but there are only two");
+    if (attributes.alpha != 1 || attributes.beta != 1)
+        call.reject("starts from the third operand, so alpha and beta must be 1");
+    const DType dtype = call.inputs[2].dtype;
+    if (const DType wanted = accumulator_of(attributes.accumulation); wanted != DType::fp32 && dtype != wanted)
+        call.reject("accumulation '" + std::string(name_of(attributes.accumulation)) + "' keeps its accumulator in " +
+                    std::string(name_of(wanted)) + ", got a third operand in " + std::string(name_of(dtype)));
+    std::vector<C> storage;
+    const Bias<C> start(call, p, storage);
+    for (std::int64_t row = 0; row < p.batches * p.m; ++row) {
+        const C *from = start.at(row);
+        for (std::int64_t j = 0; j < p.n; ++j) result[row * p.n + j] = from[j * start.column];
+    }
+}
+
 /// What follows the chains: * alpha, then + beta * bias, each rounded to C.
 template <typename C> void finish(const KernelCall &call, const Problem &p, C *result) {
     const auto &attributes = call.operation.get<Matmul>();
-    const bool biased = call.inputs.size() == 3;
+    const bool biased = call.inputs.size() == 3 && !attributes.onto_third;
     const C alpha = static_cast<C>(attributes.alpha), beta = static_cast<C>(attributes.beta);
     if (alpha == C(1) && !biased) return;
     std::vector<C> storage;
@@ -175,7 +193,7 @@ template <typename C> void multiply_batches(const KernelCall &call, const Proble
             for (std::int64_t batch = task * each; batch < std::min(p.batches, (task + 1) * each); ++batch) {
                 pack_columns<C>(matrix_b(batch), p.k, p.n, 0, panels, packed);
                 multiply_packed<C>(attributes.accumulation, matrix_a(batch), p.m, p.k, packed, p.n, 0, panels,
-                                   result + batch * p.m * p.n, p.n);
+                                   result + batch * p.m * p.n, p.n, attributes.onto_third);
             }
         });
         return;
@@ -202,7 +220,8 @@ template <typename C> void multiply_batches(const KernelCall &call, const Proble
             const std::int64_t row = task / panel_blocks * row_block, panel = task % panel_blocks * panel_block;
             if (row >= p.m || panel >= panels) return;
             multiply_packed<C>(attributes.accumulation, left.from(row, 0), std::min(row_block, p.m - row), p.k, packed,
-                               p.n, panel, std::min(panels, panel + panel_block), out + row * p.n, p.n);
+                               p.n, panel, std::min(panels, panel + panel_block), out + row * p.n, p.n,
+                               attributes.onto_third);
         });
     }
 }
@@ -217,6 +236,7 @@ template <typename C> void run(const KernelCall &call) {
     C *result = y.dtype == (std::is_same_v<C, double> ? DType::fp64 : DType::fp32)
                     ? y.as<C>()
                     : scratch<C>(Scratch::result, static_cast<std::size_t>(total));
+    if (call.operation.get<Matmul>().onto_third) start_from_third(call, p, result);
     multiply_batches(call, p, result);
     finish(call, p, result);
     store(call, 0, result);
