@@ -24,10 +24,10 @@ double Evidence::setting(std::initializer_list<std::string_view> names, double a
 }
 
 std::span<const Detector> detectors() {
-    static const std::array<Detector, 11> all{
-        norm_variance_overflow, forward_overflow,   optimizer_underflow, nan_source,
-        lost_weight_updates,    gradient_underflow, backward_overflow,   scale_collapse,
-        activation_growth,      lost_weight_decay,  subnormal_gradients};
+    static const std::array all{
+        norm_variance_overflow, forward_overflow,         optimizer_underflow, nan_source,
+        lost_weight_updates,    gradient_underflow,       backward_overflow,   scale_collapse,
+        activation_growth,      gradient_underflow_trend, lost_weight_decay,   subnormal_gradients};
     return all;
 }
 

@@ -60,6 +60,7 @@ struct Detector {
 
 // One per file.
 extern const Detector forward_overflow, norm_variance_overflow, nan_source, optimizer_underflow, lost_weight_updates,
-    lost_weight_decay, gradient_underflow, backward_overflow, scale_collapse, activation_growth, subnormal_gradients;
+    lost_weight_decay, gradient_underflow, backward_overflow, scale_collapse, activation_growth, subnormal_gradients,
+    gradient_underflow_trend;
 
 } // namespace halfscope::analysis

@@ -12,20 +12,6 @@ namespace halfscope::analysis {
 
 namespace {
 
-/// Smallest k at which at most the allowed share of the norm is lost. The share falls as k grows.
-int lowest_fitting(const Exponents &exponents, const number::Format &format) {
-    int low = lowest_scale_log2;
-    int high = highest_scale_log2;
-    while (low < high) {
-        const int middle = low + (high - low) / 2;
-        if (what_if(exponents, 0, format, middle).lost_squares_share <= allowed_lost_squares)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
-}
-
 int highest_fitting(double amax, const number::Format &format) {
     int k = static_cast<int>(std::floor(std::log2(overflow_threshold(format)) - std::log2(amax))) + 1;
     while (std::ldexp(amax, k) >= overflow_threshold(format)) --k; // settles the rounding of the logarithms
@@ -55,6 +41,19 @@ std::string describe(const ScaleWindows &windows) {
 
 } // namespace
 
+int lowest_scale_keeping(const Exponents &exponents, const number::Format &format, double allowed) {
+    int low = lowest_scale_log2;
+    int high = highest_scale_log2;
+    while (low < high) { // the share lost falls as k grows
+        const int middle = low + (high - low) / 2;
+        if (what_if(exponents, 0, format, middle).lost_squares_share <= allowed)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
 void ScaleWindow::intersect(const ScaleWindow &other) {
     if (!other.low_layer.empty() && (low_layer.empty() || other.low > low)) {
         low = other.low;
@@ -71,8 +70,8 @@ void ScaleWindow::intersect(const ScaleWindow &other) {
 std::optional<std::pair<int, int>> scale_window(const Exponents &all, const Exponents &late, double amax,
                                                 const number::Format &format) {
     if (total(all) == 0 || !(amax > 0)) return std::nullopt;
-    int low = lowest_fitting(all, format);
-    if (total(late) > 0) low = std::max(low, lowest_fitting(late, format));
+    int low = lowest_scale_keeping(all, format, allowed_lost_squares);
+    if (total(late) > 0) low = std::max(low, lowest_scale_keeping(late, format, allowed_lost_squares));
     return std::pair(low, highest_fitting(amax, format));
 }
 

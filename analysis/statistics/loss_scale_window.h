@@ -40,6 +40,10 @@ struct ScaleWindow {
     void intersect(const ScaleWindow &other);
 };
 
+/// The smallest k at which at most the share `allowed` of the squared norm underflows; lowest_scale_log2 when nothing
+/// does anywhere.
+[[nodiscard]] int lowest_scale_keeping(const Exponents &exponents, const number::Format &format, double allowed);
+
 /// The window of one tensor's unscaled values in `format`; nullopt when it holds no finite non-zero value.
 [[nodiscard]] std::optional<std::pair<int, int>> scale_window(const Exponents &all, const Exponents &late, double amax,
                                                               const number::Format &format);

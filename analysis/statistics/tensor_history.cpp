@@ -35,6 +35,11 @@ void add_step(TensorHistory &tensor, const trace::TensorStep &record, double los
         (s.overflows ? overflow_event : 0) | (s.infinities ? infinite_event : 0) | (s.nans ? nan_event : 0)));
     tensor.zeros_by_step.push_back(static_cast<float>(ratio(s.zeros + s.underflows, s.count)));
     const double scale = tensor.info.scaled ? loss_scale : 1.0;
+    const std::uint64_t values = nonzero_sources(s);
+    tensor.log2_rms_by_step.push_back(values > 0 && s.sum_squares > 0
+                                          ? 0.5 * std::log2(s.sum_squares / static_cast<double>(values)) -
+                                                std::log2(scale)
+                                          : std::numeric_limits<double>::quiet_NaN());
     if (std::isfinite(scale) && scale > 0) {
         // A scale that is no power of two moves values within a binade: the nearest power is off by half a binade.
         const int k = -static_cast<int>(std::lround(std::log2(scale)));

@@ -32,6 +32,9 @@ struct TensorHistory {
     Exponents unscaled{};
     Exponents unscaled_late{}; ///< the same, from the second half of the steps
     double unscaled_amax = 0;
+    /// log2 of the root mean square of the non-zero sources, unscaled, parallel to summary.steps; NaN where there is
+    /// none.
+    std::vector<double> log2_rms_by_step;
 
     /// The events of `step`; 0 when it was not traced.
     [[nodiscard]] std::uint8_t events_at(std::int64_t step) const;

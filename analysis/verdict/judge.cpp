@@ -68,8 +68,9 @@ struct Weighing {
         });
     }
     [[nodiscard]] bool growing() const {
-        return std::any_of(findings.begin(), findings.end(),
-                           [](const Finding &f) { return f.detector == activation_growth.info.id; });
+        return std::any_of(findings.begin(), findings.end(), [](const Finding &f) {
+            return f.detector == activation_growth.info.id || f.detector == gradient_underflow_trend.info.id;
+        });
     }
     [[nodiscard]] bool collapsed() const {
         return std::any_of(findings.begin(), findings.end(), [](const Finding &f) {

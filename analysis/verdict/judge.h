@@ -7,7 +7,8 @@
 // 3. Outcome bad (diverged, stalled, much worse): unsafe. Worse: risky; unsafe when the updates are broken as well.
 // 4. Outcome fine: safe, whatever the counters say. Risky when the updates are broken or a layer is frozen all the same
 //    (the loss of a short run need not show it), when the updates lose a tenth or more and the loss is consistently
-//    above the twin's batch by batch, though within the noise of seeds, or when activations grow towards overflow.
+//    above the twin's batch by batch, though within the noise of seeds, or when activations grow towards overflow or
+//    gradients shrink towards underflow within one more run length.
 // 5. Where the loss cannot show anything because the updates are too small to move it in so few steps (fine-tuning,
 //    hazards N05 and U03), or because the recipe stores its loss too coarsely, fidelity decides alone. A twin that
 //    takes large steps and learns nothing gives no verdict.
