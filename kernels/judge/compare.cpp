@@ -89,9 +89,9 @@ struct ErrorSums {
     void count(const number::Format &f, std::int64_t index, const ExactResults::Value &right, double tested,
                std::optional<double> emulated) {
         const double exact = right.exact.high;
-        if (!std::isfinite(exact)) { // IEEE 754 leaves one answer, but for the way that overflow takes
+        if (!std::isfinite(exact)) { // of operands that are not finite: one answer is right
             const bool same = std::isnan(exact) ? std::isnan(tested) : tested == exact;
-            note_share(index, same || (right.may_overflow && !std::isfinite(tested)) ? 0 : HUGE_VAL);
+            note_share(index, same ? 0 : HUGE_VAL);
             return;
         }
         if (!std::isfinite(tested)) {
@@ -270,6 +270,12 @@ void settle_verdict(const Results &r, Judgement &j) {
         return;
     }
     j.verdict = Verdict::real_bug;
+    if (only_nan(j)) {
+        j.explanation = fmt::format(
+            "A real bug: all {} results are NaN where the inputs give numbers; they may never have been written.",
+            j.elements);
+        return;
+    }
     j.explanation = j.errors
                         ? fmt::format("{} of {} results are further from the exact result than any order explains.",
                                       beyond, j.errors->elements)
@@ -309,6 +315,10 @@ Judgement compare(const Results &r, ops::ThreadPool &threads) {
     if (r.exact) judge_errors(r, f, threads, worst_at, judgement);
     settle_verdict(r, judgement);
     return judgement;
+}
+
+bool only_nan(const Judgement &judgement) {
+    return judgement.elements > 0 && judgement.nan_mismatches == judgement.elements;
 }
 
 bool equal_bits(const ops::TensorView &tested, const ops::TensorView &other) {

@@ -30,7 +30,10 @@ struct Results {
 /// difference in value is a real bug. `emulated` and `tested` must have equal dtype and shape.
 [[nodiscard]] Judgement compare(const Results &results, ops::ThreadPool &threads);
 
-/// The ulp distance and counts alone, without exact results: cheap, for looking whether some model's bits are these.
+/// True when nothing was left but NaN where numbers belong: the judgement says so, and nothing needs to be tried.
+[[nodiscard]] bool only_nan(const Judgement &judgement);
+
+/// Equal values everywhere, as Judgement::same_bits: cheap, for looking whether some model's bits are these.
 [[nodiscard]] bool equal_bits(const ops::TensorView &tested, const ops::TensorView &other);
 
 } // namespace halfscope::kernels::judge

@@ -1,0 +1,242 @@
+#include "kernels/judge/identify_product.h"
+
+#include "kernels/judge/compare.h"
+
+#include "emulation/ops/matmul/accumulation_model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+namespace halfscope::kernels::judge {
+namespace {
+
+using Kind = ProductMatch::Kind;
+using number::FormatId;
+using ops::Accumulation;
+
+/// One way for the result to leave fp32.
+struct Leaving {
+    std::optional<FormatId> through;
+    bool truncated = false;
+
+    [[nodiscard]] bool plain() const { return !through && !truncated; }
+    [[nodiscard]] std::string name() const {
+        if (plain()) return "";
+        if (!through) return ", the result cut instead of rounded";
+        return fmt::format(", the result {} to {}", truncated ? "cut" : "rounded", number::format_of(*through).name);
+    }
+};
+
+std::vector<Leaving> leavings(ops::DType storage) {
+    std::vector<Leaving> all{{}};
+    const auto fp = [&](FormatId format) {
+        all.push_back({format, false});
+        all.push_back({format, true});
+    };
+    if (storage == ops::DType::fp32) fp(FormatId::fp16), fp(FormatId::bf16), fp(FormatId::tf32);
+    if (storage != ops::DType::fp32) all.push_back({std::nullopt, true});
+    if (storage == ops::DType::fp16) fp(FormatId::bf16);
+    if (storage == ops::DType::bf16) fp(FormatId::fp16);
+    return all;
+}
+
+/// Ways to cut k, besides not at all.
+std::vector<ProductVariant> cuts(Accumulation model, std::int64_t depth) {
+    std::vector<ProductVariant> all;
+    std::set<std::pair<std::int64_t, std::int64_t>> seen;
+    const auto cut = [&](std::int64_t parts, std::int64_t tile) {
+        if (parts < 2 || tile < 1 || (parts - 1) * tile >= depth || !seen.insert({parts, tile}).second) return;
+        ProductVariant v;
+        v.model = model;
+        v.parts = parts;
+        v.tile = tile;
+        all.push_back(v);
+        if ((parts & (parts - 1)) != 0 || parts == 2) return;
+        v.join = ProductVariant::Join::tree;
+        all.push_back(v);
+        v.join = ProductVariant::Join::pairs;
+        all.push_back(v);
+    };
+    for (const std::int64_t parts : {2, 3, 4, 5, 6, 7, 8, 12, 16})
+        for (const std::int64_t unit : {1, 8, 16, 32, 64}) {
+            const std::int64_t each = (depth + parts - 1) / parts;
+            cut(parts, (each + unit - 1) / unit * unit);
+        }
+    for (const std::int64_t length :
+         {16, 32, 64, 96, 128, 192, 240, 256, 320, 336, 352, 384, 448, 512, 640, 768, 1024, 2048})
+        if ((depth + length - 1) / length <= 64) cut((depth + length - 1) / length, length);
+    const bool blocks = ops::takes_blocks(model);
+    for (const std::int64_t parts : {2, 4, 8, 16, 32, 64})
+        for (const std::int64_t tile : {1, 2, 4, 8, 16, 32, 64})
+            if (!blocks || tile >= 8) cut(parts, tile);
+    return all;
+}
+
+bool accumulates_narrowly(Accumulation model) { return ops::is_16bit(ops::accumulator_of(model)); }
+
+class Search {
+  public:
+    Search(const ProductQuestion &question, ops::ThreadPool &threads) : q_(question), threads_(threads) {
+        constexpr std::int64_t most = 16;
+        const std::int64_t elements = q_.tested.shape.elements();
+        std::vector<std::int64_t> probe = spread(elements, most);
+        for (const std::int64_t i : spread(static_cast<std::int64_t>(q_.different.size()), most))
+            probe.push_back(q_.different[static_cast<std::size_t>(i)]);
+        std::sort(probe.begin(), probe.end());
+        probe.erase(std::unique(probe.begin(), probe.end()), probe.end());
+        inputs_ = inputs_of_elements(q_.inputs, probe);
+        tested_ = elements_of(q_.tested, probe);
+        std::vector<std::int64_t> first;
+        for (const std::int64_t i : spread(static_cast<std::int64_t>(probe.size()), 4))
+            first.push_back(probe[static_cast<std::size_t>(i)]);
+        first_inputs_ = inputs_of_elements(q_.inputs, first);
+        first_tested_ = elements_of(q_.tested, first);
+        leavings_ = leavings(q_.tested.dtype);
+    }
+
+    std::optional<ProductMatch> run() {
+        const auto models = models_for(q_.inputs.a.dtype);
+        std::vector<ProductVariant> variants;
+        const auto with_c_last = [&](ProductVariant v) {
+            const bool fits =
+                !q_.inputs.c || !accumulates_narrowly(v.model) || q_.inputs.c->dtype == ops::accumulator_of(v.model);
+            if (fits) variants.push_back(v);
+            if (!q_.inputs.c) return;
+            v.c = ProductVariant::C::added_last;
+            variants.push_back(v);
+        };
+        for (const Accumulation model : models) with_c_last({.model = model});
+        if (auto match = first_of(variants)) return match;
+        variants.clear();
+        for (const Accumulation model : models)
+            if (model == q_.asked || !accumulates_narrowly(model))
+                for (const ProductVariant &v : cuts(model, q_.inputs.depth())) with_c_last(v);
+        if (auto match = first_of(variants)) return match;
+        variants.clear();
+        for (ProductVariant v : rounded_variants(models)) with_c_last(v);
+        if (auto match = first_of(variants)) return match;
+        return std::nullopt;
+    }
+
+  private:
+    /// One more rounding of operands or partial sums.
+    [[nodiscard]] std::vector<ProductVariant> rounded_variants(const std::vector<Accumulation> &models) const {
+        std::vector<ProductVariant> all;
+        for (const FormatId format : {FormatId::tf32, FormatId::bf16, FormatId::fp16}) {
+            const ops::DType own = q_.inputs.a.dtype;
+            if (format == ops::format_id(own) || (format == FormatId::tf32 && own != ops::DType::fp32)) continue;
+            const ops::DType stored = format == FormatId::tf32   ? ops::DType::fp32
+                                      : format == FormatId::fp16 ? ops::DType::fp16
+                                                                 : ops::DType::bf16;
+            for (const Accumulation model : models_for(stored))
+                for (const bool truncated : {false, true})
+                    all.push_back({.model = model, .rounded_operands = format, .truncated_operands = truncated});
+        }
+        for (const FormatId format : {FormatId::fp16, FormatId::bf16})
+            for (const Accumulation model : models) {
+                if (model != q_.asked && accumulates_narrowly(model)) continue;
+                if (q_.inputs.c) all.push_back({.model = model, .rounded_parts = format});
+                for (ProductVariant v : cuts(model, q_.inputs.depth())) {
+                    if (v.join != ProductVariant::Join::in_order) continue;
+                    v.rounded_parts = format;
+                    all.push_back(v);
+                }
+            }
+        return all;
+    }
+
+    /// The first that gives all bits, those that round nothing more before those that do.
+    std::optional<ProductMatch> first_of(const std::vector<ProductVariant> &variants) {
+        struct Promising {
+            std::size_t variant, leaving;
+            Kind kind;
+        };
+        std::vector<Promising> promising;
+        for (std::size_t i = 0; i < variants.size(); ++i) {
+            // Few elements turn most ways down; more have to agree before all are computed.
+            const ops::HostTensor result = compute(variants[i], first_inputs_, one_thread_);
+            std::optional<ops::HostTensor> more;
+            for (std::size_t l = 0; l < leavings_.size(); ++l) {
+                if (!agrees(result, leavings_[l], first_tested_)) continue;
+                if (!more) more = compute(variants[i], inputs_, one_thread_);
+                if (agrees(*more, leavings_[l], tested_))
+                    promising.push_back({i, l, kind_of(variants[i], leavings_[l])});
+            }
+        }
+        std::stable_sort(promising.begin(), promising.end(),
+                         [](const Promising &x, const Promising &y) { return x.kind < y.kind; });
+        std::optional<ProductMatch> match;
+        for (const Promising &candidate : promising) {
+            const ProductVariant &variant = variants[candidate.variant];
+            const Leaving &leaving = leavings_[candidate.leaving];
+            if (match && (candidate.kind != Kind::model || match->kind != Kind::model)) break;
+            if (!agrees(compute(variant, q_.inputs, threads_), leaving, q_.tested)) continue;
+            const std::string name = variant.name(q_.inputs.depth()) + leaving.name();
+            if (match)
+                match->the_same.push_back(name);
+            else
+                match = ProductMatch{candidate.kind, variant, name, {}};
+        }
+        return match;
+    }
+
+    static bool agrees(const ops::HostTensor &result, const Leaving &leaving, ops::TensorView tested) {
+        ops::HostTensor left = rounded_to(result, tested.dtype, leaving.through, leaving.truncated);
+        return equal_bits(left.view(), tested);
+    }
+    static bool agrees(const ops::HostTensor &result, const Leaving &leaving, ops::HostTensor &tested) {
+        return agrees(result, leaving, tested.view());
+    }
+
+    [[nodiscard]] Kind kind_of(const ProductVariant &v, const Leaving &leaving) const {
+        const bool cuts_operands = q_.inputs.a.dtype == ops::DType::fp32 && ops::takes_blocks(v.model);
+        const bool cutting_was_asked = ops::takes_blocks(q_.asked);
+        if (!leaving.plain() || v.rounded_operands || v.rounded_parts ||
+            (accumulates_narrowly(v.model) && !accumulates_narrowly(q_.asked)) || (cuts_operands && !cutting_was_asked))
+            return Kind::extra_rounding;
+        return v.parts == 1 && v.c == ProductVariant::C::starts ? Kind::model : Kind::order;
+    }
+
+    const ProductQuestion &q_;
+    ops::ThreadPool &threads_;
+    ops::ThreadPool one_thread_{1}; ///< a handful of elements is less work than waking threads
+    ProductInputs inputs_, first_inputs_;
+    ops::HostTensor tested_, first_tested_;
+    std::vector<Leaving> leavings_;
+};
+
+} // namespace
+
+std::vector<Accumulation> models_for(ops::DType operands) {
+    std::vector<Accumulation> models;
+    for (int i = 0; i <= static_cast<int>(Accumulation::cpu_avx512bf16); ++i)
+        if (ops::refusal(static_cast<Accumulation>(i), operands, operands).empty())
+            models.push_back(static_cast<Accumulation>(i));
+    return models;
+}
+
+std::vector<std::int64_t> spread(std::int64_t elements, std::int64_t count) {
+    std::vector<std::int64_t> chosen;
+    for (std::int64_t i = 0; i < std::min(elements, count); ++i)
+        chosen.push_back(elements <= count ? i : i * (elements - 1) / (count - 1));
+    return chosen;
+}
+
+ops::HostTensor elements_of(const ops::TensorView &tensor, const std::vector<std::int64_t> &elements) {
+    ops::HostTensor some(tensor.dtype, {static_cast<std::int64_t>(elements.size())});
+    const std::size_t width = ops::size_of(tensor.dtype);
+    for (std::size_t i = 0; i < elements.size(); ++i)
+        std::memcpy(some.bytes.data() + i * width,
+                    tensor.as<const std::byte>() + static_cast<std::size_t>(elements[i]) * width, width);
+    return some;
+}
+
+std::optional<ProductMatch> identify(const ProductQuestion &question, ops::ThreadPool &threads) {
+    if (question.tested.shape.elements() == 0 || question.inputs.depth() == 0) return std::nullopt;
+    return Search(question, threads).run();
+}
+
+} // namespace halfscope::kernels::judge
