@@ -146,6 +146,31 @@ void reorder(Array &array) {
     array.bytes = std::move(ordered);
 }
 
+/// Everything before the data: magic, version and header.
+std::vector<std::byte> preamble(const std::string &descr, std::span<const std::int64_t> sizes) {
+    std::string shape;
+    for (const std::int64_t size : sizes) shape += fmt::format("{}, ", size);
+    if (sizes.size() > 1)
+        shape.resize(shape.size() - 2);
+    else if (sizes.size() == 1)
+        shape.pop_back();
+    std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", descr, shape);
+    // Data starts at a multiple of 64 bytes, as NumPy aligns it.
+    const std::size_t unpadded = 10 + header.size() + 1;
+    header.append((64 - unpadded % 64) % 64, ' ');
+    header += '\n';
+
+    std::string image(magic);
+    image += '\x01';
+    image += '\x00';
+    image += static_cast<char>(header.size() & 0xff);
+    image += static_cast<char>(header.size() >> 8);
+    image += header;
+    std::vector<std::byte> bytes(image.size());
+    std::memcpy(bytes.data(), image.data(), image.size());
+    return bytes;
+}
+
 } // namespace
 
 Array parse_npy(std::span<const std::byte> bytes, const std::string &where) {
@@ -199,42 +224,32 @@ std::vector<std::byte> npy_image(const ops::TensorView &tensor) {
     case ops::DType::int64: descr = "<i8"; break;
     case ops::DType::boolean: descr = "|b1"; break;
     }
-    std::string shape;
-    for (std::int64_t size : tensor.shape.sizes()) shape += fmt::format("{}, ", size);
-    if (tensor.shape.rank() > 1)
-        shape.resize(shape.size() - 2);
-    else if (tensor.shape.rank() == 1)
-        shape.pop_back();
-    std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", descr, shape);
-    // Data starts at a multiple of 64 bytes, as NumPy aligns it.
-    const std::size_t unpadded = 10 + header.size() + 1;
-    header.append((64 - unpadded % 64) % 64, ' ');
-    header += '\n';
-
-    std::string image(magic);
-    image += '\x01';
-    image += '\x00';
-    image += static_cast<char>(header.size() & 0xff);
-    image += static_cast<char>(header.size() >> 8);
-    image += header;
-    std::vector<std::byte> bytes(image.size());
-    std::memcpy(bytes.data(), image.data(), image.size());
-
+    std::vector<std::byte> bytes = preamble(descr, tensor.shape.sizes());
+    const std::size_t first = bytes.size();
     const auto count = static_cast<std::size_t>(tensor.shape.elements());
     const bool widen = tensor.dtype == ops::DType::bf16;
-    bytes.resize(image.size() + (widen ? count * sizeof(float) : tensor.bytes()));
+    bytes.resize(first + (widen ? count * sizeof(float) : tensor.bytes()));
     if (widen) {
         std::vector<float> values(count);
         number::widen_array(tensor.as<const std::uint16_t>(), count, number::FormatId::bf16, values.data());
-        std::memcpy(bytes.data() + image.size(), values.data(), count * sizeof(float));
+        std::memcpy(bytes.data() + first, values.data(), count * sizeof(float));
     } else if (count > 0) {
-        std::memcpy(bytes.data() + image.size(), tensor.data, tensor.bytes());
+        std::memcpy(bytes.data() + first, tensor.data, tensor.bytes());
     }
+    return bytes;
+}
+
+std::vector<std::byte> npy_image(const Array &array) {
+    const char *order = size_of(array.type) == 1 ? "|" : "<";
+    std::vector<std::byte> bytes = preamble(order + std::string(name_of(array.type)), array.shape);
+    bytes.insert(bytes.end(), array.bytes.begin(), array.bytes.end());
     return bytes;
 }
 
 void write_npy(const std::filesystem::path &file, const ops::TensorView &tensor) {
     write_file(file, npy_image(tensor));
 }
+
+void write_npy(const std::filesystem::path &file, const Array &array) { write_file(file, npy_image(array)); }
 
 } // namespace halfscope::data

@@ -18,7 +18,10 @@ namespace halfscope::data {
 /// The .npy image of a tensor in host memory: fp16 as f2, fp32 f4, fp64 f8, int64 i8, boolean b1. NumPy has no bf16:
 /// such a tensor is widened exactly to f4.
 [[nodiscard]] std::vector<std::byte> npy_image(const ops::TensorView &tensor);
+/// The .npy image of an array of any element type.
+[[nodiscard]] std::vector<std::byte> npy_image(const Array &array);
 /// Throws std::runtime_error naming the file when it cannot be written.
 void write_npy(const std::filesystem::path &file, const ops::TensorView &tensor);
+void write_npy(const std::filesystem::path &file, const Array &array);
 
 } // namespace halfscope::data
