@@ -143,11 +143,14 @@ void window_blocks(const WindowProduct<float> &p) {
     PreparedPanel panel;
     constexpr std::size_t stride = PixelBlock<float>::pixels;
     const auto rows = static_cast<std::size_t>(p.rows), depth = static_cast<std::size_t>(p.depth);
-    const auto weights_size = static_cast<std::size_t>(packed_rows_size(p.rows, p.depth));
-    float *weights = scratch<float>(Scratch::operand_a, weights_size);
-    std::copy_n(p.packed_rows, weights_size, weights);
-    for (std::size_t k0 = 0; k0 < depth; k0 += depth_block)
-        prepare_rows(model, rows, std::min(depth_block, depth - k0), weights + k0 / depth_block * rows * row_pitch);
+    // Stretches of weights, each prepared.
+    const std::size_t stretches = std::max<std::size_t>(1, (depth + depth_block - 1) / depth_block);
+    float *weights = scratch<float>(Scratch::operand_a, stretches * prepared_rows_size(rows));
+    for (std::size_t i = 0; i < stretches; ++i) {
+        float *to = weights + i * prepared_rows_size(rows);
+        std::copy_n(p.packed_rows + i * rows * row_pitch, rows * row_pitch, to);
+        prepare_rows(model, rows, std::min(depth_block, depth - i * depth_block), to);
+    }
     float *results = scratch<float>(Scratch::partial, rows * stride);
     float *gathered = scratch<float>(Scratch::operand_b, depth_block * stride);
     const std::size_t per_block = PixelBlock<float>::runs_per_block(direct);
@@ -156,10 +159,11 @@ void window_blocks(const WindowProduct<float> &p) {
         std::size_t k0 = 0;
         do { // once even when depth is 0: the empty sum is +0
             const std::size_t stretch = std::min(depth_block, depth - k0);
+            const float *a = weights + k0 / depth_block * prepared_rows_size(rows);
             block.gather(p.offsets + k0, stretch, gathered);
             for (std::size_t tile = 0; tile < block.tiles(); ++tile) {
                 panel.prepare(model, stretch, gathered + tile * stretch * tile_columns<float>);
-                run_block_rows(model, rows, stretch, weights + k0 / depth_block * rows * row_pitch, panel,
+                run_block_rows(model, rows, stretch, a, row_exponents(a, rows), panel,
                                results + tile * tile_columns<float>, stride, k0 > 0);
             }
             k0 += stretch;
@@ -193,7 +197,7 @@ void taps_blocks(const TapProduct<float> &p) {
     const auto rows = static_cast<std::size_t>(p.rows), depth = static_cast<std::size_t>(p.depth);
     const std::size_t panels = (static_cast<std::size_t>(p.columns) + tile_columns<float> - 1) / tile_columns<float>;
     const std::size_t stride = panels * tile_columns<float>;
-    float *gathered = scratch<float>(Scratch::operand_a, rows * row_pitch);
+    float *gathered = scratch<float>(Scratch::operand_a, prepared_rows_size(rows));
     for (std::size_t k0 = 0; k0 < depth; k0 += depth_block) {
         const std::size_t stretch = std::min(depth_block, depth - k0);
         for (std::size_t row = 0; row < rows; ++row)
@@ -202,7 +206,8 @@ void taps_blocks(const TapProduct<float> &p) {
         prepare_rows(model, rows, stretch, gathered);
         for (std::size_t index = 0; index < panels; ++index) {
             panel.prepare(model, stretch, p.packed + (index * depth + k0) * tile_columns<float>);
-            run_block_rows(model, rows, stretch, gathered, panel, p.out + index * tile_columns<float>, stride, k0 > 0);
+            run_block_rows(model, rows, stretch, gathered, row_exponents(gathered, rows), panel,
+                           p.out + index * tile_columns<float>, stride, k0 > 0);
         }
     }
 }

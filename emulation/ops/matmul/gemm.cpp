@@ -91,13 +91,14 @@ HWY_INLINE void run_column(std::size_t rows, std::size_t depth, const C *a, cons
     }
 }
 
-/// The loops around tiles. `tiles` packs rows of a for a stretch of k, and runs a column of tiles below each other.
+/// The loops around tiles. `tiles` packs rows of a for a stretch of k, takes a panel, and runs a column of tiles
+/// below each other, from the packed row `first` on.
 template <typename C, typename Tiles>
 HWY_INLINE void multiply(Tiles &tiles, std::size_t rows, std::size_t depth, const C *packed, std::size_t columns,
                          std::size_t first_panel, std::size_t last_panel, C *out, std::size_t stride, bool onto) {
     constexpr std::size_t panel = tile_columns<C>;
     constexpr std::size_t row_block = 32 * tile_rows; // packed, half of a second-level cache of 512 KiB
-    C *packed_rows = scratch<C>(Scratch::rows, row_block * row_pitch);
+    C *packed_rows = scratch<C>(Scratch::rows, Tiles::packed_size(row_block));
     HWY_ALIGN C edge[tile_rows * panel];
     for (std::size_t first_row = 0; first_row < rows; first_row += row_block) {
         const std::size_t block_rows = std::min(row_block, rows - first_row);
@@ -113,7 +114,7 @@ HWY_INLINE void multiply(Tiles &tiles, std::size_t rows, std::size_t depth, cons
                 tiles.take_panel(stretch, b);
                 if (used == panel) {
                     const C *next = p + 1 < last_panel ? b + panel * depth : nullptr;
-                    tiles.run_column(block_rows, stretch, packed_rows, next, corner, stride, resume);
+                    tiles.run_column(0, block_rows, stretch, next, corner, stride, resume);
                     continue;
                 }
                 for (std::size_t r0 = 0; r0 < block_rows; r0 += tile_rows) {
@@ -123,7 +124,7 @@ HWY_INLINE void multiply(Tiles &tiles, std::size_t rows, std::size_t depth, cons
                     if (resume)
                         for (std::size_t r = 0; r < edge_rows; ++r)
                             std::copy_n(to + r * stride, used, edge + r * panel);
-                    tiles.run_column(edge_rows, stretch, packed_rows + r0 * row_pitch, nullptr, edge, panel, resume);
+                    tiles.run_column(r0, edge_rows, stretch, nullptr, edge, panel, resume);
                     for (std::size_t r = 0; r < edge_rows; ++r) std::copy_n(edge + r * panel, used, to + r * stride);
                 }
             }
@@ -138,17 +139,19 @@ template <typename Step, typename C> class ChainTiles {
     explicit ChainTiles(const StoredMatrix &a) : a_(a), pack_(row_packer<C>(a.dtype)) {}
     HWY_INLINE void pack(std::size_t first, std::size_t rows, std::size_t k0, std::size_t depth, C *to) {
         pack_(a_, first, rows, k0, depth, to);
+        rows_ = to;
     }
+    static constexpr std::size_t packed_size(std::size_t rows) { return rows * row_pitch; }
     HWY_INLINE void take_panel(std::size_t, const C *b) { b_ = b; }
-    HWY_INLINE void run_column(std::size_t rows, std::size_t depth, const C *a, const C *next, C *out,
+    HWY_INLINE void run_column(std::size_t first, std::size_t rows, std::size_t depth, const C *next, C *out,
                                std::size_t stride, bool resume) {
-        HWY_NAMESPACE::run_column<Step, C>(rows, depth, a, b_, next, out, stride, resume);
+        HWY_NAMESPACE::run_column<Step, C>(rows, depth, rows_ + first * row_pitch, b_, next, out, stride, resume);
     }
 
   private:
     const StoredMatrix &a_;
     PackRows<C> pack_;
-    const C *b_ = nullptr;
+    const C *rows_ = nullptr, *b_ = nullptr;
 };
 
 /// Rows of fused blocks.
@@ -156,20 +159,26 @@ class BlockTiles {
   public:
     BlockTiles(Accumulation accumulation, const StoredMatrix &a)
         : a_(a), pack_(row_packer<float>(a.dtype)), model_(block_model(accumulation, a.dtype)) {}
+    static constexpr std::size_t packed_size(std::size_t rows) { return prepared_rows_size(rows); }
     void pack(std::size_t first, std::size_t rows, std::size_t k0, std::size_t depth, float *to) {
         pack_(a_, first, rows, k0, depth, to);
         prepare_rows(model_, rows, depth, to);
+        rows_ = to;
+        exponents_ = row_exponents(to, rows);
     }
     void take_panel(std::size_t depth, const float *b) { panel_.prepare(model_, depth, b); }
-    void run_column(std::size_t rows, std::size_t depth, const float *a, const float *, float *out, std::size_t stride,
-                    bool resume) {
-        run_block_rows(model_, rows, depth, a, panel_, out, stride, resume);
+    void run_column(std::size_t first, std::size_t rows, std::size_t depth, const float *, float *out,
+                    std::size_t stride, bool resume) {
+        const std::size_t at = first * row_pitch;
+        run_block_rows(model_, rows, depth, rows_ + at, exponents_ + at, panel_, out, stride, resume);
     }
 
   private:
     const StoredMatrix &a_;
     PackRows<float> pack_;
     BlockModel model_;
+    const float *rows_ = nullptr;
+    const std::int32_t *exponents_ = nullptr;
     PreparedPanel panel_;
 };
 

@@ -1,6 +1,7 @@
 // Bits of the three convolutions against the definitions of operation.h written as plain loops, at every SIMD level and
 // thread count.
 #include "emulation/ops/kernels.h"
+#include "tests/ops/matmul/block_chain.h"
 #include "tests/ops/matmul/products.h"
 
 #include <doctest/doctest.h>
@@ -18,6 +19,7 @@ struct Window {
     std::array<std::int64_t, 2> in, kernel, stride{1, 1}, dilation{1, 1}, before{0, 0}, after{0, 0};
     bool one_dimensional = false;
     Accumulation accumulation = Accumulation::fma_chain;
+    DType stored = DType::fp32; ///< of the operands
 
     [[nodiscard]] std::int64_t out(std::size_t axis) const {
         return (in[axis] + before[axis] + after[axis] - dilation[axis] * (kernel[axis] - 1) - 1) / stride[axis] + 1;
@@ -48,12 +50,36 @@ template <typename C> std::vector<C> widened(HostTensor &tensor) {
     return values;
 }
 
-template <typename C> C step(Accumulation model, C a, C b, C sum) {
-    const C exact = std::fma(a, b, sum);
-    if (model == Accumulation::fma_chain) return exact;
-    const auto format = model == Accumulation::fp16_fma_chain ? number::FormatId::fp16 : number::FormatId::bf16;
-    return static_cast<C>(number::widen_16bit(number::round_to_16bit(static_cast<float>(exact), format), format));
-}
+/// One accumulator, fed product by product.
+template <typename C> class Chain {
+  public:
+    explicit Chain(const Window &w) : model_(w.accumulation), stored_(w.stored) {}
+    void add(C a, C b) {
+        if (model_ >= Accumulation::volta) {
+            a_.push_back(static_cast<float>(a));
+            b_.push_back(static_cast<float>(b));
+            return;
+        }
+        sum_ = std::fma(a, b, sum_);
+        if (model_ == Accumulation::fma_chain) return;
+        const auto format = model_ == Accumulation::fp16_fma_chain ? number::FormatId::fp16 : number::FormatId::bf16;
+        sum_ = static_cast<C>(number::widen_16bit(number::round_to_16bit(static_cast<float>(sum_), format), format));
+    }
+    [[nodiscard]] C value() const {
+        if (a_.empty()) return sum_;
+        const auto k = static_cast<std::int64_t>(a_.size());
+        const HostTensor a = rounded(a_, stored_, {1, k}), b = rounded(b_, stored_, {k, 1});
+        const HostTensor sum = block_chain::product(model_, a, b, nullptr);
+        if (sum.dtype == DType::fp32) return static_cast<C>(sum.as<float>()[0]);
+        return static_cast<C>(number::widen_16bit(sum.as<std::uint16_t>()[0], number::FormatId::fp16));
+    }
+
+  private:
+    Accumulation model_;
+    DType stored_;
+    C sum_ = 0;
+    std::vector<float> a_, b_;
+};
 
 /// x at a place that may lie in the padding.
 template <typename C>
@@ -71,7 +97,7 @@ std::vector<C> forward(const Window &w, const std::vector<C> &x, const std::vect
         for (std::int64_t o = 0; o < w.out_channels; ++o)
             for (std::int64_t oy = 0; oy < w.out(0); ++oy)
                 for (std::int64_t ox = 0; ox < w.out(1); ++ox) {
-                    C sum = 0;
+                    Chain<C> sum(w);
                     for (std::int64_t c = 0; c < in_group; ++c)
                         for (std::int64_t ky = 0; ky < w.kernel[0]; ++ky)
                             for (std::int64_t kx = 0; kx < w.kernel[1]; ++kx) {
@@ -79,9 +105,9 @@ std::vector<C> forward(const Window &w, const std::vector<C> &x, const std::vect
                                                        oy * w.stride[0] - w.before[0] + ky * w.dilation[0],
                                                        ox * w.stride[1] - w.before[1] + kx * w.dilation[1]);
                                 const std::int64_t at = ((o * in_group + c) * w.kernel[0] + ky) * w.kernel[1] + kx;
-                                sum = step(w.accumulation, weights[static_cast<std::size_t>(at)], value, sum);
+                                sum.add(weights[static_cast<std::size_t>(at)], value);
                             }
-                    y.push_back(bias.empty() ? sum : sum + bias[static_cast<std::size_t>(o)]);
+                    y.push_back(bias.empty() ? sum.value() : sum.value() + bias[static_cast<std::size_t>(o)]);
                 }
     return y;
 }
@@ -94,7 +120,7 @@ std::vector<C> input_gradient(const Window &w, const std::vector<C> &dy, const s
         for (std::int64_t c = 0; c < w.in_channels; ++c)
             for (std::int64_t iy = 0; iy < w.in[0]; ++iy)
                 for (std::int64_t ix = 0; ix < w.in[1]; ++ix) {
-                    C sum = 0;
+                    Chain<C> sum(w);
                     for (std::int64_t o = c / in_group * out_group; o < (c / in_group + 1) * out_group; ++o)
                         for (std::int64_t ky = 0; ky < w.kernel[0]; ++ky)
                             for (std::int64_t kx = 0; kx < w.kernel[1]; ++kx) {
@@ -106,10 +132,10 @@ std::vector<C> input_gradient(const Window &w, const std::vector<C> &dy, const s
                                 const std::int64_t at = ((n * w.out_channels + o) * w.out(0) + oy) * w.out(1) + ox;
                                 const std::int64_t tap =
                                     ((o * in_group + c % in_group) * w.kernel[0] + ky) * w.kernel[1] + kx;
-                                sum = step(w.accumulation, weights[static_cast<std::size_t>(tap)],
-                                           outside ? C(0) : dy[static_cast<std::size_t>(at)], sum);
+                                sum.add(weights[static_cast<std::size_t>(tap)],
+                                        outside ? C(0) : dy[static_cast<std::size_t>(at)]);
                             }
-                    dx.push_back(sum);
+                    dx.push_back(sum.value());
                 }
     return dx;
 }
@@ -134,7 +160,7 @@ std::vector<C> weight_gradient(const Window &w, const std::vector<C> &dy, const 
                 for (std::int64_t kx = 0; kx < w.kernel[1]; ++kx) {
                     std::vector<C> chunks;
                     for (std::int64_t first = 0; first < pixels; first += 1024) {
-                        C sum = 0;
+                        Chain<C> sum(w);
                         for (std::int64_t p = first; p < std::min(pixels, first + 1024); ++p) {
                             const std::int64_t ox = p % w.out(1), oy = p / w.out(1) % w.out(0);
                             const std::int64_t n = p / w.out(1) / w.out(0);
@@ -142,9 +168,9 @@ std::vector<C> weight_gradient(const Window &w, const std::vector<C> &dy, const 
                                                    oy * w.stride[0] - w.before[0] + ky * w.dilation[0],
                                                    ox * w.stride[1] - w.before[1] + kx * w.dilation[1]);
                             const std::int64_t at = ((n * w.out_channels + o) * w.out(0) + oy) * w.out(1) + ox;
-                            sum = step(w.accumulation, dy[static_cast<std::size_t>(at)], value, sum);
+                            sum.add(dy[static_cast<std::size_t>(at)], value);
                         }
-                        chunks.push_back(sum);
+                        chunks.push_back(sum.value());
                     }
                     dw.push_back(tree(chunks));
                 }
@@ -165,8 +191,9 @@ void check_operation(const Window &w, OpKind kind, std::vector<TensorView> input
     });
 }
 
-template <typename C> void check(const Window &w, DType dtype_x, DType dtype_w, DType dtype_out) {
-    const std::string text = w.text();
+template <typename C> void check(Window w, DType dtype_x, DType dtype_w, DType dtype_out) {
+    w.stored = dtype_x;
+    const std::string text = w.text() + " " + std::string(name_of(w.accumulation));
     INFO(text);
     HostTensor x = random_tensor(dtype_x, w.x_shape(), 1), weights = random_tensor(dtype_w, w.w_shape(), 2);
     HostTensor dy = random_tensor(dtype_x, w.y_shape(), 3), bias = random_tensor(dtype_w, {w.out_channels}, 4);
@@ -223,6 +250,38 @@ TEST_CASE("convolution: accumulators that round after every step") {
         w.out_channels = 18;
         check<float>(w, DType::fp16, DType::fp16, DType::fp16);
     }
+}
+
+TEST_CASE("convolution: accumulators of matrix units") {
+    const std::vector<std::pair<Accumulation, DType>> models{
+        {Accumulation::volta, DType::fp16},  {Accumulation::ampere, DType::bf16},
+        {Accumulation::hopper, DType::fp16}, {Accumulation::hopper, DType::fp32},
+        {Accumulation::ada, DType::fp32},    {Accumulation::hopper_fp16acc, DType::fp16},
+        {Accumulation::hopper, DType::bf16}, {Accumulation::cpu_avx512bf16, DType::bf16}};
+    const std::vector<Window> windows{
+        {2, 3, 5, 1, {9, 9}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}},
+        {2, 3, 4, 1, {10, 13}, {3, 2}, {3, 2}, {2, 1}, {2, 1}, {0, 1}},
+        {2, 8, 12, 4, {4, 4}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}}, // grouped, grids narrower than vectors
+        {2, 4, 4, 4, {6, 17}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}}, // depthwise
+        {1, 33, 3, 1, {3, 9}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}}, // more taps than one stretch of k
+        {2, 1, 2, 1, {33, 17}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}} // two chunks of pixels
+    };
+    for (std::size_t i = 0; i < models.size(); ++i)
+        for (std::size_t j = i % 2; j < windows.size(); j += 2) { // each model meets half of the windows
+            Window w = windows[j];
+            w.accumulation = models[i].first;
+            check<float>(w, models[i].second, models[i].second, j % 4 == 0 ? models[i].second : DType::fp32);
+        }
+    ThreadPool threads(1);
+    const Window w{1, 1, 1, 1, {3, 9}, {3, 3}};
+    HostTensor x(DType::fp16, w.x_shape()), weights(DType::bf16, w.w_shape()), y(DType::fp32, w.y_shape());
+    Convolution attributes = w.attributes();
+    attributes.accumulation = Accumulation::hopper;
+    const Operation operation{OpKind::convolution, attributes, {}};
+    const std::vector<TensorView> inputs{x.view(), weights.view()}, outputs{y.view()};
+    CHECK_THROWS_WITH_AS(run_convolution({operation, inputs, outputs, {}, {}, threads}),
+                         "convolution: accumulation 'hopper' takes operands of one format, got fp16 and bf16",
+                         std::invalid_argument);
 }
 
 TEST_CASE("convolution: fp64 operands make fp64 chains") {
