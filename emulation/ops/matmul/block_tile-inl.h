@@ -7,22 +7,23 @@
 // It is exact under these conditions:
 //   1. Finite non-zero operands have exponents in [smallest, largest] of WindowOf, so p is exact (22 bits at most, and
 //      normal), 2^(F - E) and 2^(E - F) are normal floats, and p * 2^(F - E) is exact or below 1, where it is cut to 0.
-//   2. E is not below twice `smallest`: terms are multiples of 2^(E - F) or cut to that, so the accumulator always is a
-//      multiple of 2^(2 smallest - F), and when all products are zero nothing of it is cut. This has to hold for a
-//      given start too: see needs_reference.
+//   2. E is not below twice `smallest`: the accumulator is a multiple of 2^(2 smallest - F) like every term, so that
+//   when
+//      all products are zero nothing of it is cut. A given start, or what a block outside the window left, may be
+//      smaller: see any_small.
 //   3. Sums fit 32 bits: a product is below (2 - 2^-10)^2 * 2^F, the sum of 16 with F = 25 below 2^31 - 2^20; the
 //      accumulator adds less than 2^26, and only then the 32 bits may wrap; the magnitude shows it by being 2^31 - 2^26
 //      or more.
-//   4. The float is exact: clearing the bits m >> 24 of a magnitude m clears, if m has more than 24 bits, the highest
-//      bit of those to be cut, so that the conversion, to nearest, goes down; none of the 24 kept ones is touched.
+//   4. The float is exact, see cut_to_float.
 // Blocks that break a condition (infinities and NaN, bf16 and tf32 outside the window, sums that may have wrapped) are
-// found by a comparison a row and block, and left to the scalar reference.
+// found by a comparison a row and block, and left to wide_block-inl.h.
 //
 // Cost of a product in a vector of columns: two multiplications, a conversion, an addition, and half a vector's
 // addition and maximum of exponents each: 5 instructions where an fma chain has 1. The rest, about 25 instructions a
 // block, spread over its products.
 #include "emulation/ops/matmul/accumulation_model.h"
 #include "emulation/ops/matmul/register_tile-inl.h"
+#include "emulation/ops/matmul/wide_block-inl.h"
 
 #include <hwy/highway.h>
 
@@ -42,7 +43,6 @@ HWY_BEFORE_NAMESPACE();
 namespace halfscope::ops::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-using Words = hn::RebindToSigned<Lanes<float>>;
 #if HWY_TARGET != HWY_SCALAR
 using Exponents = hn::Repartition<std::int16_t, Lanes<float>>;
 #endif
@@ -188,19 +188,7 @@ class PreparedPanel {
 template <std::size_t BLOCK, bool FP16_ACCUMULATOR> class FusedAdd {
   public:
     explicit FusedAdd(const BlockModel &model)
-        : model_(model), bottom_(2 * WindowOf(model).smallest), fraction_bits_(model.core->fraction_bits) {}
-
-    /// Whether a start of the accumulator breaks condition 2.
-    bool needs_reference(const float *start) const {
-        const Lanes<float> d;
-        const auto least = hn::Set(d, std::ldexp(1.0F, bottom_));
-        auto small = hn::Set(d, 1.0F);
-        for (std::size_t v = 0; v < 2; ++v) {
-            const auto c = hn::Abs(hn::LoadU(d, start + v * lane_count<float>));
-            small = hn::Min(small, hn::IfThenElse(hn::Eq(c, hn::Zero(d)), least, c));
-        }
-        return !hn::AllTrue(d, hn::Ge(small, least));
-    }
+        : wide_(model), bottom_(2 * WindowOf(model).smallest), fraction_bits_(model.core->fraction_bits) {}
 
     /// ROWS rows at once: their blocks depend on nothing of each other, so one's additions hide the other's waiting.
     template <std::size_t ROWS>
@@ -210,15 +198,19 @@ template <std::size_t BLOCK, bool FP16_ACCUMULATOR> class FusedAdd {
         V c[ROWS][2];
         for (std::size_t r = 0; r < ROWS; ++r)
             for (std::size_t v = 0; v < 2; ++v) c[r][v] = hn::LoadU(d, out + r * stride + v * lane_count<float>);
+        bool small = any_small(c);
         for (std::size_t k = 0; k < depth; k += BLOCK, b += BLOCK * tile_columns<float>) {
             V next[ROWS][2];
-            if (HWY_UNLIKELY(!block<ROWS>(a + k, exponents_a + k, b, exponents_b + k * tile_columns<float>, c, next)))
+            const std::int16_t *exponents = exponents_b + k * tile_columns<float>;
+            if (HWY_UNLIKELY(small || !block<ROWS>(a + k, exponents_a + k, b, exponents, c, next))) {
                 for (std::size_t r = 0; r < ROWS; ++r) {
                     HWY_ALIGN float lanes[tile_columns<float>];
                     for (std::size_t v = 0; v < 2; ++v) hn::Store(c[r][v], d, lanes + v * lane_count<float>);
-                    reference(a + r * row_pitch + k, b, lanes);
+                    wide_.add(a + r * row_pitch + k, b, lanes);
                     for (std::size_t v = 0; v < 2; ++v) next[r][v] = hn::Load(d, lanes + v * lane_count<float>);
                 }
+                small = any_small(next);
+            }
             for (std::size_t r = 0; r < ROWS; ++r)
                 for (std::size_t v = 0; v < 2; ++v) c[r][v] = next[r][v];
         }
@@ -226,14 +218,22 @@ template <std::size_t BLOCK, bool FP16_ACCUMULATOR> class FusedAdd {
             for (std::size_t v = 0; v < 2; ++v) hn::StoreU(c[r][v], d, out + r * stride + v * lane_count<float>);
     }
 
-    HWY_NOINLINE void reference(const float *a, const float *b, float *c) const {
-        for (std::size_t j = 0; j < tile_columns<float>; ++j)
-            c[j] = fused_block(model_, a, b + j, tile_columns<float>, BLOCK, c[j]);
-    }
-
   private:
     using V = hn::Vec<Lanes<float>>;
     using I = hn::Vec<Words>;
+
+    /// Whether an accumulator may break condition 2: one not zero and below 2^(2 * smallest).
+    template <std::size_t ROWS> HWY_INLINE bool any_small(const V (&c)[ROWS][2]) const {
+        const Lanes<float> d;
+        const V least = hn::BitCast(d, hn::Set(Words(), (bottom_ + 127) << 23));
+        V smallest = least;
+        for (std::size_t r = 0; r < ROWS; ++r)
+            for (std::size_t v = 0; v < 2; ++v) {
+                const V magnitude = hn::Abs(c[r][v]);
+                smallest = hn::Min(smallest, hn::IfThenElse(hn::Eq(magnitude, hn::Zero(d)), least, magnitude));
+            }
+        return !hn::AllTrue(d, hn::Eq(smallest, least));
+    }
 
     /// next = c + the block's products; false, and `next` worthless, when a lane breaks a condition.
     template <std::size_t ROWS>
@@ -280,16 +280,6 @@ template <std::size_t BLOCK, bool FP16_ACCUMULATOR> class FusedAdd {
         return hn::AllFalse(di, broken);
     }
 
-    /// |v| < 2^31. Highway's ConvertTo also serves larger values, at the price of three instructions.
-    static HWY_INLINE I cut_to_integer(V v) {
-#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
-        return I{_mm512_cvttps_epi32(v.raw)};
-#elif HWY_TARGET == HWY_AVX2
-        return I{_mm256_cvttps_epi32(v.raw)};
-#else
-        return hn::ConvertTo(Words(), v);
-#endif
-    }
     HWY_INLINE I exponent_of(V c) const {
         const Words di;
         const I magnitude = hn::BitCast(di, hn::Abs(c));
@@ -297,27 +287,13 @@ template <std::size_t BLOCK, bool FP16_ACCUMULATOR> class FusedAdd {
         if constexpr (!FP16_ACCUMULATOR) return e; // zeros and subnormals: -127, below any E
         return hn::IfThenElse(hn::Eq(magnitude, hn::Zero(di)), e, hn::Max(e, hn::Set(di, -14)));
     }
-    HWY_INLINE V power_of_two(I exponent) const {
-        return hn::BitCast(Lanes<float>(), hn::ShiftLeft<23>(hn::Add(exponent, hn::Set(Words(), 127))));
-    }
     HWY_INLINE V rounded(I sum, I magnitude, I e) const {
-        const Lanes<float> d;
-        const Words di;
-        const V up = power_of_two(hn::Sub(e, hn::Set(di, fraction_bits_)));
-        const V cut = hn::ConvertTo(d, hn::AndNot(hn::ShiftRight<24>(magnitude), magnitude));
-        const I sign = hn::And(sum, hn::Set(di, static_cast<std::int32_t>(0x80000000u)));
-        if constexpr (FP16_ACCUMULATOR) {
-            // What was cut off decides ties: it is kept as an odd last bit, then one rounding to fp16.
-            const auto exact = hn::Eq(hn::ConvertTo(di, cut), magnitude);
-            const I odd = hn::Or(hn::BitCast(di, cut), hn::IfThenZeroElse(exact, hn::Set(di, 1)));
-            const V value = hn::Or(hn::Mul(hn::BitCast(d, odd), up), hn::BitCast(d, sign));
-            return RoundedFmaStep<number::FormatId::fp16>::round(d, value);
-        } else {
-            return hn::Or(hn::Mul(cut, up), hn::BitCast(d, sign));
-        }
+        const I exponent = hn::Sub(e, hn::Set(Words(), fraction_bits_));
+        if constexpr (FP16_ACCUMULATOR) return rounded_to_fp16(sum, magnitude, exponent);
+        return with_sign_of(hn::Mul(cut_to_float(magnitude), power_of_two(exponent)), sum);
     }
 
-    const BlockModel &model_;
+    WideBlock<BLOCK, FP16_ACCUMULATOR> wide_;
     int bottom_, fraction_bits_;
 };
 
@@ -326,23 +302,21 @@ HWY_NOINLINE void run_fused_rows(const BlockModel &model, std::size_t rows, std:
                                  const std::int32_t *exponents, const PreparedPanel &b, float *HWY_RESTRICT out,
                                  std::size_t stride, bool resume) {
     const FusedAdd<BLOCK, FP16_ACCUMULATOR> add(model);
-    bool regular = true;
-    for (std::size_t row = 0; row < rows; ++row)
-        if (resume)
-            regular = regular && !add.needs_reference(out + row * stride);
-        else
-            std::fill_n(out + row * stride, tile_columns<float>, 0.0F);
+    if (!resume)
+        for (std::size_t row = 0; row < rows; ++row) std::fill_n(out + row * stride, tile_columns<float>, 0.0F);
     constexpr std::size_t together = 2; // more would not fit the registers
-    std::size_t row = 0;
-    for (; regular && row + together <= rows; row += together)
-        add.template run<together>(depth, a + row * row_pitch, exponents + row * row_pitch, b.values(), b.exponents(),
-                                   out + row * stride, stride);
-    for (; regular && row < rows; ++row)
-        add.template run<1>(depth, a + row * row_pitch, exponents + row * row_pitch, b.values(), b.exponents(),
-                            out + row * stride, stride);
-    for (; row < rows; ++row)
-        for (std::size_t k = 0; k < depth; k += BLOCK)
-            add.reference(a + row * row_pitch + k, b.values() + k * tile_columns<float>, out + row * stride);
+    for (std::size_t row = 0; row < rows;) {
+        const float *values = a + row * row_pitch;
+        const std::int32_t *codes = exponents + row * row_pitch;
+        float *to = out + row * stride;
+        if (row + together <= rows) {
+            add.template run<together>(depth, values, codes, b.values(), b.exponents(), to, stride);
+            row += together;
+        } else {
+            add.template run<1>(depth, values, codes, b.values(), b.exponents(), to, stride);
+            ++row;
+        }
+    }
 }
 
 /// VDPBF16PS, an fma for each element of a pair, the odd one first; tiny results become zeros. Operands are flushed

@@ -43,10 +43,11 @@ inline bool takes(Accumulation model, DType dtype) {
 /// Kinds of operands. `ordinary` are normal deviates; `wide` have any finite encoding; `special` have infinities and
 /// NaN among them; `largest` are all of the largest significand and one exponent, so that sums of a block are as large
 /// as they get; `subnormal` are subnormals and zeros among a few small normals; `cancelling` come in pairs of opposite
-/// sign that meet in one block or in the next; `constant` are all one value; `sparse` are mostly zeros.
-enum class Data { ordinary, wide, special, largest, subnormal, cancelling, constant, sparse };
-inline constexpr std::array all_data{Data::ordinary,  Data::wide,       Data::special,  Data::largest,
-                                     Data::subnormal, Data::cancelling, Data::constant, Data::sparse};
+/// sign that meet in one block or in the next; `constant` are all one value; `sparse` are mostly zeros, the rest of any
+/// size.
+enum class Data { ordinary, wide, special, largest, subnormal, cancelling, constant, sparse, vanishing };
+inline constexpr std::array all_data{Data::ordinary,   Data::wide,     Data::special, Data::largest,  Data::subnormal,
+                                     Data::cancelling, Data::constant, Data::sparse,  Data::vanishing};
 
 inline HostTensor tensor(Data data, DType dtype, const Shape &shape, unsigned seed) {
     HostTensor result(dtype, shape);
@@ -90,9 +91,16 @@ inline HostTensor tensor(Data data, DType dtype, const Shape &shape, unsigned se
             break;
         }
         case Data::constant: bits = encoding(one, number::ones(f.precision - 1) - 1, false); break;
-        case Data::sparse:
-            bits = random() % 8 ? encoding(0, 0, negative)
-                                : encoding(one + static_cast<unsigned>(random() % 3), random(), negative);
+        case Data::sparse: {
+            // Whole blocks without a product meet accumulators of any size.
+            const auto field = random() % 2 ? random() % top : one + random() % 3;
+            bits = random() % 8 ? encoding(0, 0, negative) : encoding(static_cast<unsigned>(field), random(), negative);
+            break;
+        }
+        case Data::vanishing:
+            bits = seed != 1       ? encoding(one + static_cast<unsigned>(random() % 3), random(), negative)
+                   : random() % 16 ? encoding(0, 0, negative)
+                                   : encoding(static_cast<unsigned>(random() % (one / 4)), random(), negative);
             break;
         }
         // tf32 operands come as fp32: the bits to be cut off are there.
