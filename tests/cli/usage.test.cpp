@@ -39,6 +39,7 @@ TEST_CASE("wrong input is refused in one sentence") {
     check_refusal("profile zoo:mlp --betas 0.9,1.5" + out, "--betas");
     check_refusal("profile zoo:mlp --loss-scale statc:4" + out, "statc");
     check_refusal("profile zoo:mlp --accumulate hoper" + out, "hoper");
+    check_refusal("profile zoo:mlp --recipes bf16-amp --accumulate volta" + out, "recipe 'bf16-amp'");
     check_refusal("profile zoo:mlp --data /nowhere" + out, "/nowhere");
     check_refusal("profile zoo:mlp --loss huber" + out, "huber");
     check_refusal("profile zoo:mlp --lr -1" + out, "--lr");

@@ -1,11 +1,15 @@
 #include "emulation/train/lowering/lower.h"
 
 #include "emulation/model/shape_inference.h"
+#include "emulation/ops/matmul/accumulation_model.h"
 #include "emulation/train/autocast/op_lists.h"
 #include "emulation/train/lowering/layer_patterns.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
+#include <stdexcept>
 #include <utility>
 
 namespace halfscope::train {
@@ -235,11 +239,18 @@ class Lowering {
         graph_.nodes.push_back(std::move(node));
     }
 
+    /// Of a product whose operands are all 16-bit; its gradients inherit it.
     void set_accumulation(Node &node) const {
-        if (auto *product = std::get_if<ops::Matmul>(&node.operation.attributes))
-            product->accumulation = recipe_.accumulation;
-        if (auto *convolution = std::get_if<ops::Convolution>(&node.operation.attributes))
-            convolution->accumulation = recipe_.accumulation;
+        auto *product = std::get_if<ops::Matmul>(&node.operation.attributes);
+        auto *convolution = std::get_if<ops::Convolution>(&node.operation.attributes);
+        if (!product && !convolution) return;
+        (product ? product->accumulation : convolution->accumulation) = recipe_.accumulation;
+        const std::string reason =
+            ops::refusal(recipe_.accumulation, graph_.value(node.inputs[0]).dtype, graph_.value(node.inputs[1]).dtype);
+        if (!reason.empty())
+            throw std::invalid_argument(
+                fmt::format("recipe '{}', layer '{}': {}; choose another accumulation or leave the recipe out",
+                            recipe_.name, graph_.value(node.outputs.front()).layer, reason));
     }
 
     Graph graph_;

@@ -21,8 +21,11 @@ namespace halfscope::train {
 /// In o2 and pure, matrix products cast wider operands down; other operations take the widest type of their operands.
 /// Layer overrides come last and win.
 ///
-/// Throws std::invalid_argument when an override matches no layer (naming the nearest one) or the recipe contradicts
-/// itself.
+/// Products whose operands are all 16-bit accumulate as the recipe says, and their gradients with them; all others, the
+/// fp32 run among them, are fma chains.
+///
+/// Throws std::invalid_argument when an override matches no layer (naming the nearest one), the recipe contradicts
+/// itself, or a product's format is not one its accumulation takes.
 [[nodiscard]] model::Graph lower(const model::Graph &forward, const Recipe &recipe);
 
 /// Converts a floating tensor between storage types, to nearest even.

@@ -248,6 +248,17 @@ TEST_CASE("accumulation models reach the products with 16-bit operands and no ot
     }
 }
 
+TEST_CASE("a recipe whose 16-bit format the accumulation's unit does not have is refused by name") {
+    Recipe recipe = recipe_named("bf16-amp");
+    recipe.accumulation = ops::Accumulation::volta;
+    CHECK_THROWS_WITH_AS((void)lower(zoo(cnn), recipe),
+                         "recipe 'bf16-amp', layer 'conv1': accumulation 'volta' takes fp16 operands, got bf16; choose "
+                         "another accumulation or leave the recipe out",
+                         std::invalid_argument);
+    recipe.accumulation = ops::Accumulation::cpu_avx512bf16;
+    CHECK_NOTHROW((void)lower(zoo(cnn), recipe));
+}
+
 TEST_CASE("every recipe's zoo models lower and differentiate") {
     for (const char *spec : {cnn, gpt, "mlp:in=8,hidden=8", "resnet20:size=8"})
         for (const Recipe &recipe : built_in_recipes()) {
