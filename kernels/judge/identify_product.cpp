@@ -43,6 +43,22 @@ std::vector<Leaving> leavings(ops::DType storage) {
     return all;
 }
 
+/// How GotoBLAS and its descendants cut k for a block length q: whole blocks, and the rest up to 2 q in two halves
+/// (rounded up to a multiple of `unroll`). OpenBLAS, driver/level3/level3.c: GEMM_Q and GEMM_UNROLL_M.
+std::vector<std::int64_t> goto_lengths(std::int64_t depth, std::int64_t q, std::int64_t unroll) {
+    std::vector<std::int64_t> lengths;
+    while (depth > 0) {
+        std::int64_t length = depth;
+        if (depth >= 2 * q)
+            length = q;
+        else if (depth > q)
+            length = (depth / 2 + unroll - 1) / unroll * unroll;
+        lengths.push_back(length);
+        depth -= length;
+    }
+    return lengths;
+}
+
 /// Ways to cut k, besides not at all.
 std::vector<ProductVariant> cuts(Accumulation model, std::int64_t depth) {
     std::vector<ProductVariant> all;
@@ -68,6 +84,15 @@ std::vector<ProductVariant> cuts(Accumulation model, std::int64_t depth) {
     for (const std::int64_t length :
          {16, 32, 64, 96, 128, 192, 240, 256, 320, 336, 352, 384, 448, 512, 640, 768, 1024, 2048})
         if ((depth + length - 1) / length <= 64) cut((depth + length - 1) / length, length);
+    std::set<std::vector<std::int64_t>> cut_by_blas;
+    for (const std::int64_t q : {128, 192, 240, 256, 288, 320, 336, 352, 384, 448, 512, 640, 768, 1024})
+        for (const std::int64_t unroll : {4, 8, 16}) {
+            ProductVariant v;
+            v.model = model;
+            v.lengths = goto_lengths(depth, q, unroll);
+            v.parts = static_cast<std::int64_t>(v.lengths.size());
+            if (v.parts > 1 && cut_by_blas.insert(v.lengths).second) all.push_back(v);
+        }
     const bool blocks = ops::takes_blocks(model);
     for (const std::int64_t parts : {2, 4, 8, 16, 32, 64})
         for (const std::int64_t tile : {1, 2, 4, 8, 16, 32, 64})
@@ -80,7 +105,7 @@ bool accumulates_narrowly(Accumulation model) { return ops::is_16bit(ops::accumu
 class Search {
   public:
     Search(const ProductQuestion &question, ops::ThreadPool &threads) : q_(question), threads_(threads) {
-        constexpr std::int64_t most = 16;
+        constexpr std::int64_t most = 128;
         const std::int64_t elements = q_.tested.shape.elements();
         std::vector<std::int64_t> probe = spread(elements, most);
         for (const std::int64_t i : spread(static_cast<std::int64_t>(q_.different.size()), most))
@@ -169,9 +194,14 @@ class Search {
         std::stable_sort(promising.begin(), promising.end(),
                          [](const Promising &x, const Promising &y) { return x.kind < y.kind; });
         std::optional<ProductMatch> match;
+        // Where the result is rounded once more, all orders agree in nearly all results, and none but the right one in
+        // all: not every one is worth a whole product.
+        constexpr int most_roundings = 24;
+        int roundings = 0;
         for (const Promising &candidate : promising) {
             const ProductVariant &variant = variants[candidate.variant];
             const Leaving &leaving = leavings_[candidate.leaving];
+            if (candidate.kind == Kind::extra_rounding && ++roundings > most_roundings) break;
             if (match && (candidate.kind != Kind::model || match->kind != Kind::model)) break;
             if (!agrees(compute(variant, q_.inputs, threads_), leaving, q_.tested)) continue;
             const std::string name = variant.name(q_.inputs.depth()) + leaving.name();
@@ -232,6 +262,43 @@ ops::HostTensor elements_of(const ops::TensorView &tensor, const std::vector<std
         std::memcpy(some.bytes.data() + i * width,
                     tensor.as<const std::byte>() + static_cast<std::size_t>(elements[i]) * width, width);
     return some;
+}
+
+std::optional<ProductLikeness> most_alike(const ProductQuestion &question, ops::ThreadPool &threads) {
+    constexpr std::int64_t most = 64;
+    const std::int64_t elements = question.tested.shape.elements();
+    if (question.tested.dtype != ops::DType::fp32 || elements < most || question.inputs.depth() == 0)
+        return std::nullopt;
+    // Scattered by a multiplicative hash: kernels treat the edges of tiles differently, and tiles are regular.
+    std::vector<std::int64_t> probe;
+    for (std::int64_t i = 0; i < most; ++i)
+        probe.push_back(static_cast<std::int64_t>(static_cast<std::uint64_t>(i + 1) * 0x9E3779B97F4A7C15u %
+                                                  static_cast<std::uint64_t>(elements)));
+    const ProductInputs inputs = inputs_of_elements(question.inputs, probe);
+    const ops::HostTensor tested = elements_of(question.tested, probe);
+    ops::ThreadPool one_thread(1);
+    std::int64_t best_equal = 0;
+    ProductVariant best;
+    std::set<Accumulation> models{Accumulation::fma_chain, question.asked};
+    for (const Accumulation model : models) {
+        std::vector<ProductVariant> variants = cuts(model, question.inputs.depth());
+        variants.insert(variants.begin(), {.model = model});
+        for (const ProductVariant &variant : variants) {
+            const ops::HostTensor result = compute(variant, inputs, one_thread);
+            const auto found = result.as<std::uint32_t>(), wanted = tested.as<std::uint32_t>();
+            std::int64_t equal = 0;
+            for (std::size_t i = 0; i < found.size(); ++i) equal += found[i] == wanted[i];
+            if (equal <= best_equal) continue;
+            best_equal = equal;
+            best = variant;
+        }
+    }
+    if (2 * best_equal < most) return std::nullopt;
+    const ops::HostTensor result = compute(best, question.inputs, threads);
+    const auto found = result.as<std::uint32_t>();
+    std::int64_t equal = 0;
+    for (std::size_t i = 0; i < found.size(); ++i) equal += found[i] == question.tested.as<const std::uint32_t>()[i];
+    return ProductLikeness{best.name(question.inputs.depth()), equal};
 }
 
 std::optional<ProductMatch> identify(const ProductQuestion &question, ops::ThreadPool &threads) {

@@ -160,10 +160,14 @@ class Judge {
         }
         if (only_nan(judgement_)) return judgement_;
         const std::vector<std::int64_t> different = differing(tested_, emulated.view(), std::size_t{1} << 20);
-        if (const auto match = identify({inputs_, tested_, model_, different}, threads_)) {
+        const ProductQuestion question{inputs_, tested_, model_, different};
+        if (const auto match = identify(question, threads_)) {
             settle_match(*match, judgement_);
             return judgement_;
         }
+        if (const auto alike = most_alike(question, threads_))
+            judgement_.evidence.push_back(
+                fmt::format("{} of {} results have the bits of {}.", alike->equal, judgement_.elements, alike->name));
         if (judgement_.verdict == Verdict::real_bug)
             explain_bug();
         else
@@ -217,8 +221,8 @@ class Judge {
         }
         judgement_.verdict = Verdict::different_order;
         judgement_.explanation =
-            "The difference is accumulation order, which one was not found: every result is within "
-            "the derived bound, and errors are as large as those of the orders tried.";
+            "The difference is accumulation order; no one order tried gives all bits, but every result "
+            "is within the derived bound, and errors are no larger than those of the orders tried.";
     }
 
     void settle_rounding(FormatId narrow) {

@@ -128,6 +128,13 @@ Judgement judge_rows(const RowInputs &inputs, const ops::TensorView &tested, std
     if (j.verdict == Verdict::bit_equal || only_nan(j)) return j;
     const Verdict by_bound = j.verdict;
     identify(inputs, tested, asked.name, threads, j);
+    if (j.identified && by_bound == Verdict::real_bug && j.verdict == Verdict::different_order) {
+        j.verdict = Verdict::real_bug;
+        j.explanation =
+            fmt::format("A real bug: all {} results are bit-equal to '{}', which loses more than the bound in "
+                        "{} of them.",
+                        j.elements, *j.identified, j.errors->beyond_bound);
+    }
     if (j.identified) return j;
     if (by_bound == Verdict::different_order) {
         j.explanation = inputs.task == RowTask::sum

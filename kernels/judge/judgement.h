@@ -49,7 +49,7 @@ struct Element {
 
 /// Errors against the exact result. Unit in the last place: the spacing of the result's format at the exact value.
 struct ExactErrors {
-    std::int64_t elements = 0; ///< with a finite exact result and a finite result
+    std::int64_t elements = 0; ///< held against the exact result; means are of the finite ones
     double worst_ulp = 0, mean_ulp = 0;
     double worst_relative = 0, mean_relative = 0; ///< |error| / |exact|, of elements whose exact result is not zero
     double worst_of_bound = 0;                    ///< largest |error| / bound

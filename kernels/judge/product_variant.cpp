@@ -25,6 +25,13 @@ ops::TensorView view(const ops::HostTensor &tensor) {
 /// Which steps of k a part takes, ascending.
 std::vector<std::int64_t> steps_of(const ProductVariant &v, std::int64_t depth, std::int64_t part) {
     std::vector<std::int64_t> steps;
+    if (!v.lengths.empty()) {
+        std::int64_t first = 0;
+        for (std::int64_t p = 0; p < part; ++p) first += v.lengths[static_cast<std::size_t>(p)];
+        const std::int64_t last = std::min(depth, first + v.lengths[static_cast<std::size_t>(part)]);
+        for (std::int64_t k = first; k < last; ++k) steps.push_back(k);
+        return steps;
+    }
     for (std::int64_t k = 0; k < depth; ++k)
         if (k / v.tile % v.parts == part) steps.push_back(k);
     return steps;
@@ -90,7 +97,9 @@ std::string ProductVariant::name(std::int64_t depth) const {
     if (parts > 1) {
         constexpr std::array<std::string_view, 3> joins{"added in order", "added as a tree of halves",
                                                         "added as a tree of neighbours"};
-        if (tile * parts >= depth)
+        if (!lengths.empty())
+            text += fmt::format(", k cut into parts of {}", fmt::join(lengths, ", "));
+        else if (tile * parts >= depth)
             text += fmt::format(", k cut into {} parts of {}", parts, tile);
         else
             text += fmt::format(", {} accumulators that take turns every {} of k", parts, tile);

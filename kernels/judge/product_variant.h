@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace halfscope::kernels::judge {
 
@@ -26,6 +27,8 @@ struct ProductVariant {
     /// k is cut into `parts`: step k belongs to part (k / tile) mod parts. Each part is the model's chain over its own
     /// k, ascending, from +0; the parts are added in fp32, to nearest.
     std::int64_t parts = 1, tile = 1;
+    /// When not empty: consecutive parts of these lengths instead, as a blocked BLAS cuts k.
+    std::vector<std::int64_t> lengths = {};
     enum class Join : std::uint8_t {
         in_order, ///< ((p0 + p1) + p2) + ...
         tree,     ///< halves: p_i + p_(i + parts / 2), and so on; parts is a power of two

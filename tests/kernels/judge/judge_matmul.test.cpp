@@ -66,6 +66,24 @@ TEST_CASE("a sum cut into parts is an order, and is named") {
                }));
     CHECK(lanes.verdict == Verdict::different_order);
     CHECK(lanes.identified == "fma-chain, 8 accumulators that take turns every 1 of k, added as a tree of halves");
+    // As OpenBLAS cuts 300 for blocks of 128: what is left after the first is more than a block, and is halved.
+    const ProductInputs uneven = product(DType::fp16, 16, 300, 12);
+    const PlainProduct shallow(uneven);
+    const auto halves = [&](std::int64_t i, std::int64_t j) {
+        return shallow.sum(i, j, 0, 128) + shallow.sum(i, j, 128, 216) + shallow.sum(i, j, 216, 300);
+    };
+    const auto blas = judged(uneven, result_of(uneven, halves));
+    CHECK(blas.identified == "fma-chain, k cut into parts of 128, 88, 84, added in order");
+    // Some columns in another order: most of the bits are named.
+    const auto edges = judged(uneven, result_of(uneven, [&](auto i, auto j) {
+                                  if (j < 11) return halves(i, j);
+                                  float total = 0;
+                                  for (std::int64_t k = 299; k >= 0; --k) total += shallow.product(i, k, j);
+                                  return total;
+                              }));
+    CHECK(edges.verdict == Verdict::different_order);
+    CHECK(!edges.identified);
+    says(edges, "results have the bits of fma-chain, k cut into parts of 128, 88, 84");
     // From the end: no order that is tried.
     const auto backwards = judged(inputs, result_of(inputs, [&](auto i, auto j) {
                                       float total = 0;
