@@ -80,11 +80,13 @@ HWY_INLINE hn::Vec<Words> exponent_codes(const WindowOf &w, hn::Vec<Lanes<float>
     return hn::IfThenElse(hn::Eq(magnitude, hn::Zero(di)), hn::Set(di, WindowOf::zero), e);
 }
 
-/// What the unit reads: tf32 is cut (NaN stays NaN), VDPBF16PS takes subnormals for zeros.
+/// What the unit reads: tf32 is cut (a NaN stays one, wherever its payload), VDPBF16PS takes subnormals for zeros.
 template <typename D, typename V> HWY_INLINE V as_operand(D d, const BlockModel &model, V v) {
     const hn::RebindToUnsigned<D> du;
-    if (model.operands == number::FormatId::tf32)
-        return hn::IfThenElse(hn::IsNaN(v), v, hn::BitCast(d, hn::And(hn::BitCast(du, v), hn::Set(du, 0xFFFFE000u))));
+    if (model.operands == number::FormatId::tf32) {
+        const V cut = hn::BitCast(d, hn::And(hn::BitCast(du, v), hn::Set(du, 0xFFFFE000u)));
+        return hn::IfThenElse(hn::IsNaN(v), hn::NaN(d), cut);
+    }
     if (!model.core) return hn::IfThenElse(hn::Lt(hn::Abs(v), hn::Set(d, 0x1p-126F)), hn::CopySign(hn::Zero(d), v), v);
     return v;
 }

@@ -45,9 +45,16 @@ inline bool takes(Accumulation model, DType dtype) {
 /// as they get; `subnormal` are subnormals and zeros among a few small normals; `cancelling` come in pairs of opposite
 /// sign that meet in one block or in the next; `constant` are all one value; `sparse` are mostly zeros, the rest of any
 /// size.
-enum class Data { ordinary, wide, special, largest, subnormal, cancelling, constant, sparse, vanishing };
-inline constexpr std::array all_data{Data::ordinary,   Data::wide,     Data::special, Data::largest,  Data::subnormal,
-                                     Data::cancelling, Data::constant, Data::sparse,  Data::vanishing};
+enum class Data { ordinary, wide, special, largest, subnormal, cancelling, constant, sparse, vanishing, ties };
+inline constexpr std::array all_data{Data::ordinary,   Data::wide,     Data::special, Data::largest,   Data::subnormal,
+                                     Data::cancelling, Data::constant, Data::sparse,  Data::vanishing, Data::ties};
+
+/// The encoding of 2^exponent, subnormal or normal.
+inline std::uint64_t power_of_two(const number::Format &f, int exponent, bool negative) {
+    if (exponent < f.emin)
+        return number::encode(f, negative, 0, std::uint64_t{1} << (exponent - f.emin + f.precision - 1));
+    return number::encode(f, negative, static_cast<unsigned>(exponent + f.bias()), 0);
+}
 
 inline HostTensor tensor(Data data, DType dtype, const Shape &shape, unsigned seed) {
     HostTensor result(dtype, shape);
@@ -102,6 +109,14 @@ inline HostTensor tensor(Data data, DType dtype, const Shape &shape, unsigned se
                    : random() % 16 ? encoding(0, 0, negative)
                                    : encoding(static_cast<unsigned>(random() % (one / 4)), random(), negative);
             break;
+        case Data::ties: {
+            // 1 * 2^-11 under 1, 2^-12 * 2^-13 under a subnormal; 2^-25 and 2^-48 beside them. Rarely an infinity.
+            const std::array powers{seed == 1 ? 0 : -11, seed == 1 ? -12 : -13, -24};
+            const auto dice = random() % 16;
+            bits = dice > 5 ? encoding(0, 0, negative) : power_of_two(f, powers[dice % 3], negative);
+            if (random() % 997 == 0) bits = encoding(top, 0, negative);
+            break;
+        }
         }
         // tf32 operands come as fp32: the bits to be cut off are there.
         if (dtype == DType::fp32)
@@ -113,13 +128,28 @@ inline HostTensor tensor(Data data, DType dtype, const Shape &shape, unsigned se
     return result;
 }
 
-/// A start of the accumulator: ordinary values; for the harder data any encoding.
+/// A start of the accumulator: ordinary values; for the harder data any encoding; for ties around 1 and subnormal.
 inline HostTensor start(Data data, bool fp16, const Shape &shape) {
     const bool plain = data == Data::ordinary || data == Data::largest || data == Data::cancelling;
-    return tensor(plain                   ? Data::ordinary
-                  : data == Data::special ? Data::special
-                                          : Data::wide,
-                  fp16 ? DType::fp16 : DType::fp32, shape, 5);
+    HostTensor c = tensor(plain                   ? Data::ordinary
+                          : data == Data::special ? Data::special
+                                                  : Data::wide,
+                          fp16 ? DType::fp16 : DType::fp32, shape, 5);
+    if (data != Data::ties || !fp16) return c;
+    for (std::uint16_t &bits : c.as<std::uint16_t>())
+        bits = static_cast<std::uint16_t>((bits & 0x8007u) | (bits & 0x10u ? 0x3C00u : 0));
+    return c;
+}
+
+inline std::uint32_t element(const HostTensor &tensor, std::int64_t at) {
+    if (tensor.dtype != DType::fp32) return tensor.as<std::uint16_t>()[static_cast<std::size_t>(at)];
+    return tensor.as<std::uint32_t>()[static_cast<std::size_t>(at)];
+}
+/// The encoding a unit reads: fp32 as tf32, cut, a NaN staying one.
+inline std::uint32_t operand(const HostTensor &tensor, std::int64_t at) {
+    const std::uint32_t bits = element(tensor, at);
+    if (tensor.dtype != DType::fp32) return bits;
+    return (bits & 0x7FFFFFFFu) > 0x7F800000u ? 0x7FC00000u : bits & 0xFFFFE000u;
 }
 
 /// [m, k] x [k, n] by definition: fp32, or fp16 where the model accumulates in it.
@@ -130,14 +160,6 @@ inline HostTensor product(Accumulation model, const HostTensor &a, const HostTen
     const number::Format &operands =
         number::format_of(a.dtype == DType::fp32 ? number::FormatId::tf32 : format_id(a.dtype));
     const number::Format &accumulator = number::format_of(in_fp16 ? number::FormatId::fp16 : number::FormatId::fp32);
-    const auto element = [](const HostTensor &tensor, std::int64_t at) -> std::uint32_t {
-        if (tensor.dtype != DType::fp32) return tensor.as<std::uint16_t>()[static_cast<std::size_t>(at)];
-        return tensor.as<std::uint32_t>()[static_cast<std::size_t>(at)];
-    };
-    const auto operand = [&](const HostTensor &tensor, std::int64_t at) {
-        const std::uint32_t bits = element(tensor, at);
-        return tensor.dtype == DType::fp32 && (bits & 0x7FFFFFFFu) <= 0x7F800000u ? bits & 0xFFFFE000u : bits;
-    };
     const std::int64_t block = !core ? 2 : a.dtype == DType::fp32 ? core->block_tf32 : core->block;
     HostTensor d(in_fp16 ? DType::fp16 : DType::fp32, {m, n});
     for (std::int64_t i = 0; i < m; ++i)

@@ -16,24 +16,16 @@ HostTensor by_values(Accumulation model, const HostTensor &a, const HostTensor &
     const bool narrow = block_chain::narrow(model);
     const number::Format &format =
         number::format_of(a.dtype == DType::fp32 ? number::FormatId::tf32 : format_id(a.dtype));
-    const auto element = [](const HostTensor &tensor, std::int64_t at) -> std::uint32_t {
-        if (tensor.dtype != DType::fp32) return tensor.as<std::uint16_t>()[static_cast<std::size_t>(at)];
-        return tensor.as<std::uint32_t>()[static_cast<std::size_t>(at)];
-    };
-    const auto operand = [&](const HostTensor &tensor, std::int64_t at) {
-        const std::uint32_t bits = element(tensor, at);
-        return tensor.dtype == DType::fp32 && (bits & 0x7FFFFFFFu) <= 0x7F800000u ? bits & 0xFFFFE000u : bits;
-    };
     const std::int64_t m = a.shape[0], k = a.shape[1], n = b.shape[1];
     HostTensor d(c.dtype, {m, n});
     std::vector<std::uint32_t> x(static_cast<std::size_t>(k)), y(x);
     for (std::int64_t i = 0; i < m; ++i)
         for (std::int64_t j = 0; j < n; ++j) {
             for (std::int64_t t = 0; t < k; ++t) {
-                x[static_cast<std::size_t>(t)] = operand(a, i * k + t);
-                y[static_cast<std::size_t>(t)] = operand(b, t * n + j);
+                x[static_cast<std::size_t>(t)] = block_chain::operand(a, i * k + t);
+                y[static_cast<std::size_t>(t)] = block_chain::operand(b, t * n + j);
             }
-            const std::uint64_t sum = test::by_values(core, format, x, y, narrow, element(c, i * n + j));
+            const std::uint64_t sum = test::by_values(core, format, x, y, narrow, block_chain::element(c, i * n + j));
             const auto at = static_cast<std::size_t>(i * n + j);
             if (narrow)
                 d.as<std::uint16_t>()[at] = static_cast<std::uint16_t>(sum);
