@@ -46,12 +46,11 @@ Setup zoo(const char *spec, int steps) {
 }
 
 /// Bits of every weight, state and running statistic after some steps.
-std::vector<std::byte> bits_after(const Setup &setup, const char *recipe, int threads, bool watched,
+std::vector<std::byte> bits_after(const Setup &setup, const Recipe &chosen, int threads, bool watched,
                                   TrainingSettings settings) {
     const auto backend = ops::make_cpu_backend(threads);
     std::unique_ptr<Twin> twin;
     if (watched) twin = std::make_unique<Twin>(setup.graph, settings, *backend);
-    const Recipe chosen = recipe_named(recipe);
     TrainingRun run(setup.graph, chosen, parse_loss_scale(chosen.loss_scale), settings, *backend, twin.get());
     for (const Batch &batch : setup.batches) {
         const StepRecord record = run.step({&batch, 1}, watched, watched);
@@ -71,6 +70,10 @@ std::vector<std::byte> bits_after(const Setup &setup, const char *recipe, int th
     }
     for (model::ValueId id : run.graph().buffers) append(run.executor().view(id));
     return bits;
+}
+std::vector<std::byte> bits_after(const Setup &setup, const char *recipe, int threads, bool watched,
+                                  const TrainingSettings &settings) {
+    return bits_after(setup, recipe_named(recipe), threads, watched, settings);
 }
 
 } // namespace
@@ -92,6 +95,24 @@ TEST_CASE("the same bits with one thread and two, watched and unwatched") {
         CHECK(plain == bits_after(cnn, recipe, 1, true, sgd));
         const auto decoder = bits_after(gpt, recipe, 1, false, adam);
         CHECK(decoder == bits_after(gpt, recipe, 2, true, adam));
+    }
+}
+
+TEST_CASE("every 16-bit recipe trains with a matrix unit's accumulation: other bits than a chain's") {
+    TrainingSettings settings;
+    settings.optimizer.learning_rate = 0.05;
+    const Setup cnn = zoo("cnn:size=12,width=8", 3), gpt = zoo("gpt:layers=1,width=32,heads=2,seq=16,vocab=16", 3);
+    for (Recipe recipe : built_in_recipes()) {
+        if (recipe.policy == Policy::full) continue;
+        CAPTURE(recipe.name);
+        for (const Setup *setup : {&cnn, &gpt}) {
+            recipe.accumulation = ops::Accumulation::fma_chain;
+            const auto chain = bits_after(*setup, recipe, 1, false, settings);
+            recipe.accumulation = ops::Accumulation::hopper;
+            const auto hopper = bits_after(*setup, recipe, 1, false, settings);
+            CHECK(hopper == bits_after(*setup, recipe, 2, false, settings));
+            if (recipe.name == "fp16-amp") CHECK(hopper != chain);
+        }
     }
 }
 
