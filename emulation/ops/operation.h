@@ -194,7 +194,7 @@ struct OutputRounding {
 /// How a matrix product accumulates over k, ascending, from acc = +0 (or from a given start, Matmul::onto_third).
 /// The fma chains take any floating operands. The others take k in blocks of consecutive products, the last block
 /// filled up with zero products, and both operands must have one format that the unit has; fp32 operands are read as
-/// tf32, their low 13 bits cut off, not rounded. Padding taps of a convolution are zero products. What follows the
+/// tf32, their low 13 bits cut off, not rounded. Padding taps of a convolution are x = +0 there too. What follows the
 /// accumulation (alpha, bias, the trees over partial results) is C's, as everywhere.
 enum class Accumulation : std::uint8_t {
     fma_chain,      ///< acc = fma(a_k, b_k, acc) in C
