@@ -69,6 +69,21 @@ ops::HostTensor read_c(const TensorOptions &o, ops::Accumulation model) {
     return c;
 }
 
+/// "tree (32 lanes, ...); lanes-2, lanes-4 (strided accumulators, ...); ...".
+std::string described_models(RowTask task) {
+    std::string text;
+    std::string_view description;
+    for (const auto &model : kernels::judge::row_models()) {
+        if (model.task != task) continue;
+        if (model.description == description)
+            text += fmt::format(", {}", model.name);
+        else
+            text += fmt::format("{}{}", text.empty() ? "" : fmt::format(" ({}); ", description), model.name);
+        description = model.description;
+    }
+    return text + fmt::format(" ({})", description);
+}
+
 } // namespace
 
 void add_product_flags(CLI::App &command, TensorOptions &o) {
@@ -83,13 +98,9 @@ void add_product_flags(CLI::App &command, TensorOptions &o) {
 }
 
 void add_row_flags(CLI::App &command, TensorOptions &o, RowTask task) {
-    std::string models;
-    for (const auto &model : kernels::judge::row_models())
-        if (model.task == task)
-            models += fmt::format("{}{} ({})", models.empty() ? "" : "; ", model.name, model.description);
+    command.add_option("--model", o.model, "Order, default first: " + described_models(task));
     command.add_option("--in", o.in, std::string("Input, .npy. ") + operand_files_help);
     command.add_option("--format", o.format, "Format of the input: fp16, bf16, fp32");
-    command.add_option("--model", o.model, "Order, default first: " + models);
     command.add_option("--axis", o.axis,
                        task == RowTask::layer_norm ? "First normalised axis" : "Axis; negative counts from the end");
     if (task == RowTask::layer_norm) {

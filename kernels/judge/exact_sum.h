@@ -42,8 +42,8 @@ class ExactSum {
     [[nodiscard]] ExactValue value() const;
 
   private:
-    // A limb grows by less than 2^33 an addition: 2^29 of them stay inside an int64.
-    static constexpr std::uint32_t most_added = std::uint32_t{1} << 29;
+    // A limb grows by less than 2^33 an addition: 2^20 of them stay far inside an int64.
+    static constexpr std::uint32_t most_added = std::uint32_t{1} << 20;
     void carry();
 
     std::array<std::int64_t, 68> limbs_{}; ///< weights 2^(32 i - 1074)

@@ -180,12 +180,19 @@ class Search {
             Kind kind;
         };
         std::vector<Promising> promising;
+        // Where the result is rounded once more, all orders agree in nearly all results, and none but the right one in
+        // all: not every one is worth being looked at closely.
+        constexpr int most_roundings = 24;
+        int roundings = 0;
         for (std::size_t i = 0; i < variants.size(); ++i) {
             // Few elements turn most ways down; more have to agree before all are computed.
             const ops::HostTensor result = compute(variants[i], first_inputs_, one_thread_);
             std::optional<ops::HostTensor> more;
             for (std::size_t l = 0; l < leavings_.size(); ++l) {
+                const bool rounds = !leavings_[l].plain();
+                if (rounds && roundings == most_roundings) continue;
                 if (!agrees(result, leavings_[l], first_tested_)) continue;
+                if (rounds) ++roundings;
                 if (!more) more = compute(variants[i], inputs_, one_thread_);
                 if (agrees(*more, leavings_[l], tested_))
                     promising.push_back({i, l, kind_of(variants[i], leavings_[l])});
@@ -194,14 +201,9 @@ class Search {
         std::stable_sort(promising.begin(), promising.end(),
                          [](const Promising &x, const Promising &y) { return x.kind < y.kind; });
         std::optional<ProductMatch> match;
-        // Where the result is rounded once more, all orders agree in nearly all results, and none but the right one in
-        // all: not every one is worth a whole product.
-        constexpr int most_roundings = 24;
-        int roundings = 0;
         for (const Promising &candidate : promising) {
             const ProductVariant &variant = variants[candidate.variant];
             const Leaving &leaving = leavings_[candidate.leaving];
-            if (candidate.kind == Kind::extra_rounding && ++roundings > most_roundings) break;
             if (match && (candidate.kind != Kind::model || match->kind != Kind::model)) break;
             if (!agrees(compute(variant, q_.inputs, threads_), leaving, q_.tested)) continue;
             const std::string name = variant.name(q_.inputs.depth()) + leaving.name();

@@ -59,23 +59,23 @@ std::optional<FormatId> fitting_format(const ops::TensorView &results) {
 
 /// Errors over sum |a b| of some elements.
 struct TypicalErrors {
-    double typical = 0, largest = 0;
+    double typical = 0; ///< root mean square of all but the largest 1/32, so that single wrong elements do not make it
+    double largest = 0;
 };
 TypicalErrors typical_errors(const ExactResults &exact, const std::vector<std::int64_t> &elements,
                              const ops::TensorView &values) {
-    TypicalErrors errors;
-    double squares = 0;
-    std::int64_t counted = 0;
+    std::vector<double> errors;
     for (std::size_t i = 0; i < elements.size(); ++i) {
         const ExactResults::Value right = exact.at(elements[i]);
         const double error = std::fabs(error_of(value_at(values, static_cast<std::int64_t>(i)), right.exact));
-        if (!std::isfinite(error) || right.scale == 0) continue;
-        ++counted;
-        squares += error / right.scale * (error / right.scale);
-        errors.largest = std::max(errors.largest, error / right.scale);
+        if (std::isfinite(error) && right.scale > 0) errors.push_back(error / right.scale);
     }
-    errors.typical = counted ? std::sqrt(squares / static_cast<double>(counted)) : 0;
-    return errors;
+    if (errors.empty()) return {};
+    std::sort(errors.begin(), errors.end());
+    const std::size_t counted = errors.size() - (errors.size() > 1 ? (errors.size() + 31) / 32 : 0);
+    double squares = 0;
+    for (std::size_t i = 0; i < counted; ++i) squares += errors[i] * errors[i];
+    return {std::sqrt(squares / static_cast<double>(counted)), errors.back()};
 }
 
 /// The largest errors that the orders tried leave on the same elements.

@@ -23,11 +23,11 @@ namespace halfscope::kernels::judge {
 [[nodiscard]] Judgement judge_matmul(const ProductInputs &inputs, const ops::TensorView &tested,
                                      ops::Accumulation model, ops::ThreadPool &threads);
 
-/// The most that the root mean square of |error| / sum |a b| of one order may exceed that of every order tried (chains,
-/// blocks, cut blocks). An order changes which partial sums are rounded: those of random signs grow as the square root
-/// of their length in any order that does not sort the terms, those of one sign are largest in a chain, which is among
-/// the orders tried. A rounding to bf16, fp16 or tf32 in place of fp32 is 2^16, 2^13 times a step's, so that even one
-/// such rounding among the thousands of a long product stands out.
+/// The most that the root mean square of |error| / sum |a b| (of all but the largest few) of one order may exceed that
+/// of every order tried (chains, blocks, cut blocks). An order changes which partial sums are rounded: those of random
+/// signs grow as the square root of their length in any order that does not sort the terms, those of one sign are
+/// largest in a chain, which is among the orders tried. A rounding to bf16, fp16 or tf32 in place of fp32 is 2^16, 2^13
+/// times a step's, so that even one such rounding among the thousands of a long product stands out.
 inline constexpr double typical_error_limit = 4;
 /// The same for the largest error of a single element against the largest found among the orders tried on some
 /// hundred elements; the maximum of a million normal errors is about twice that of a hundred.

@@ -32,8 +32,8 @@ std::vector<std::int64_t> steps_of(const ProductVariant &v, std::int64_t depth, 
         for (std::int64_t k = first; k < last; ++k) steps.push_back(k);
         return steps;
     }
-    for (std::int64_t k = 0; k < depth; ++k)
-        if (k / v.tile % v.parts == part) steps.push_back(k);
+    for (std::int64_t first = part * v.tile; first < depth; first += v.parts * v.tile)
+        for (std::int64_t k = first; k < std::min(depth, first + v.tile); ++k) steps.push_back(k);
     return steps;
 }
 

@@ -90,6 +90,47 @@ TEST_CASE("a sum in which all but the smallest cancels stays exact") {
     CHECK(std::isnan(sum.value().high));
 }
 
+TEST_CASE("two million additions carry") {
+    ExactSum sum;
+    for (int i = 0; i < (1 << 21) + 5; ++i) sum.add(0x1.fffffffffffffp40);
+    for (int i = 0; i < 5; ++i) sum.add(-0x1.fffffffffffffp40);
+    CHECK(sum.value().high == 0x1.fffffffffffffp61);
+    CHECK(sum.value().low == 0);
+}
+
+TEST_CASE("a block that loses all it can is near its bound and within it") {
+    ops::ThreadPool threads(1);
+    for (const number::TensorCore &core : number::tensor_cores) {
+        CAPTURE(core.name);
+        const auto model = ops::accumulation_from(core.name);
+        const auto error_of_bound = [&](double a0, double b0, double small_a, double small_b) {
+            ProductInputs inputs;
+            inputs.shape = {1, 1};
+            std::vector<double> a(static_cast<std::size_t>(core.block), small_a), b(a.size(), small_b);
+            a[0] = a0;
+            b[0] = b0;
+            inputs.a = tensor(DType::fp16, {1, core.block}, a);
+            inputs.b = tensor(DType::fp16, {core.block, 1}, b);
+            ProductVariant variant;
+            variant.model = model;
+            HostTensor result = compute(variant, inputs, threads);
+            const auto exact = exact_matmul(inputs.a.view(), inputs.b.view(), nullptr, inputs.shape,
+                                            arithmetic_of(model, number::FormatId::fp16), number::FormatId::fp32);
+            const auto right = exact.at(0);
+            return std::fabs(error_of(values(result)[0], right.exact)) / right.bound;
+        };
+        // One product of 1; all others just below what is cut.
+        const double cut = std::ldexp(1 - 0x1p-10, -core.fraction_bits + 12);
+        const double loses_all = error_of_bound(1, 1, 0x1p-12, cut);
+        CHECK(loses_all <= 1);
+        CHECK(loses_all > 0.25);
+        // A subnormal operand aligns as the smallest normal: 2^-24 * 2^15 is small, but its exponent is 1.
+        const double subnormal = error_of_bound(0x1p-24, 0x1p15, 0x1p-11, cut);
+        CHECK(subnormal <= 1);
+        CHECK(subnormal > 0.25);
+    }
+}
+
 TEST_CASE("no model leaves its bound, in any order tried, and bounds are not idle") {
     ops::ThreadPool threads(1);
     for (const DType dtype : {DType::fp16, DType::bf16, DType::fp32}) {

@@ -9,6 +9,7 @@
 
 using namespace halfscope;
 using namespace halfscope::test;
+using kernels::judge::converted;
 using ops::Accumulation;
 
 namespace {
@@ -122,18 +123,41 @@ TEST_CASE("one more rounding is found and named") {
     const auto tf32 = judged(wide, by_model(wide, Accumulation::ampere));
     CHECK(tf32.verdict == Verdict::extra_rounding);
     says(tf32, "ampere");
-    // Partial sums kept in 16 bits, in an order that is not tried: errors alone can say it.
-    const ProductInputs tall = product(DType::fp16, 16, 4096, 16, 5);
+    // In an order that is not tried, from the end. Partial sums kept in 16 bits: errors alone can say it.
+    const ProductInputs tall = product(DType::fp16, 8, 2048, 8, 5);
     const PlainProduct deep(tall);
+    const auto backwards = [&](std::int64_t i, std::int64_t j, auto keep) {
+        float total = 0;
+        for (std::int64_t part = 31; part >= 0; --part) {
+            float sum = 0;
+            for (std::int64_t k = part * 64 + 63; k >= part * 64; --k) sum += deep.product(i, k, j);
+            total += keep(sum);
+        }
+        return total;
+    };
     const auto kept = judged(tall, result_of(tall, [&](auto i, auto j) {
-                                 float total = 0;
-                                 for (std::int64_t part = 63; part >= 0; --part)
-                                     total += static_cast<float>(rounded(
-                                         static_cast<double>(deep.sum(i, j, part * 64, part * 64 + 64)), DType::fp16));
-                                 return total;
+                                 return backwards(i, j, [](float sum) {
+                                     return static_cast<float>(rounded(static_cast<double>(sum), DType::fp16));
+                                 });
                              }));
     CHECK(kept.verdict == Verdict::extra_rounding);
     CHECK(!kept.identified);
+    CHECK(kept.errors->beyond_bound == 0);
+    // tf32 results, within so long a product's bound; and one wrong element.
+    const HostTensor odd =
+        result_of(tall, [&](auto i, auto j) { return backwards(i, j, [](float sum) { return sum; }); });
+    const auto order = judged(tall, odd);
+    CHECK(order.verdict == Verdict::different_order);
+    const auto fits = judged(tall, converted(odd, number::FormatId::tf32, true));
+    CHECK(fits.errors->beyond_bound == 0);
+    CHECK(fits.verdict == Verdict::extra_rounding);
+    says(fits, "cut to"); // to fp16: it has tf32's precision, and these values lie in its range
+    HostTensor one = odd;
+    one.as<float>()[50] += static_cast<float>(0.2 * *order.worst_error->bound);
+    const auto single = judged(tall, one);
+    CHECK(single.errors->beyond_bound == 0);
+    CHECK(single.verdict == Verdict::real_bug);
+    says(single, "one element alone");
 }
 
 TEST_CASE("a real bug is told with what it looks like") {

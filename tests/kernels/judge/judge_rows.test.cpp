@@ -136,6 +136,37 @@ TEST_CASE("softmax and layer norm of long doubles are within the bound, wrong on
     }
 }
 
+TEST_CASE("fast exponentials and plain loops are right kernels") {
+    // exp(d) as 2^(d log2 e), the product rounded: its error grows with |d|.
+    RowInputs softmax = rows(RowTask::softmax, DType::fp32, {200, 3});
+    for (float &value : softmax.x.as<float>()) value *= 40;
+    HostTensor fast(DType::fp32, softmax.x.shape);
+    for (std::size_t first = 0; first < 600; first += 3) {
+        const auto x = softmax.x.as<float>().subspan(first, 3);
+        const float largest = std::max({x[0], x[1], x[2]});
+        std::array<float, 3> e{};
+        for (std::size_t i = 0; i < 3; ++i) e[i] = std::exp2((x[i] - largest) * 1.44269504F);
+        const float sum = (e[0] + e[1]) + e[2];
+        for (std::size_t i = 0; i < 3; ++i) fast.as<float>()[first + i] = e[i] / sum;
+    }
+    const auto exponent = judged_rows(softmax, fast, "fp32");
+    CHECK(exponent.verdict == Verdict::different_order);
+    CHECK(exponent.errors->worst_of_bound > 0.1);
+    // Long rows of one sign, added in order: the variance's error is what the bound grows for.
+    RowInputs norm = rows(RowTask::layer_norm, DType::fp32, {3, 20000}, 5);
+    HostTensor plain(DType::fp32, norm.x.shape);
+    for (std::size_t first = 0; first < 60000; first += 20000) {
+        const auto x = norm.x.as<float>().subspan(first, 20000);
+        float sum = 0, squares = 0;
+        for (const float value : x) sum += value;
+        const float mean = sum / 20000;
+        for (const float value : x) squares += (value - mean) * (value - mean);
+        const float rstd = 1 / std::sqrt(squares / 20000 + 1e-5F);
+        for (std::size_t i = 0; i < 20000; ++i) plain.as<float>()[first + i] = (x[i] - mean) * rstd;
+    }
+    CHECK(judged_rows(norm, plain, "fp32").verdict == Verdict::different_order);
+}
+
 TEST_CASE("every model of softmax and layer norm in fp32 is within the bound") {
     ops::ThreadPool threads(1);
     for (const RowModel &model : row_models()) {
