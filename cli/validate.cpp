@@ -1,0 +1,218 @@
+// `halfscope validate`: kernels on real hardware beside the emulator's bits and the exact result.
+#include "kernels/validation/validate.h"
+#include "cli/command.h"
+#include "cli/machine.h"
+#include "cli/nearest_name.h"
+#include "cli/validate_tensors.h"
+#include "cli/version.h"
+#include "kernels/plugin/plugin.h"
+#include "kernels/registry/registry.h"
+#include "kernels/reveal/libraries.h"
+#include "kernels/reveal/reveal.h"
+#include "reports/document/document.h"
+#include "reports/document/output_file.h"
+#include "reports/document/validation_document.h"
+#include "reports/render/validation_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <stdexcept>
+
+namespace halfscope::cli {
+namespace {
+
+using kernels::Kernel;
+
+struct Options {
+    std::vector<std::string> names;
+    bool list = false;
+    kernels::ValidationOptions validation;
+    std::vector<std::string> required;
+    std::string json, plugin, reveal, library;
+    int threads = 0;
+    TensorValidation tensors;
+};
+
+std::string formats_of(const Kernel &kernel) {
+    const auto name = [](number::FormatId format) { return number::format_of(format).name; };
+    std::string text(name(kernel.operands));
+    if (kernel.accumulator) text += fmt::format(", {} sums", name(*kernel.accumulator));
+    if (kernel.result != kernel.operands) text += fmt::format(" to {}", name(kernel.result));
+    return text;
+}
+
+void list(const std::vector<Kernel> &all) {
+    std::size_t name_width = 6, task_width = 4, formats_width = 7;
+    for (const Kernel &kernel : all) {
+        name_width = std::max(name_width, kernel.name.size());
+        task_width = std::max(task_width, kernels::name_of(kernel.task).size());
+        formats_width = std::max(formats_width, formats_of(kernel).size());
+    }
+    const auto line = [&](std::string_view name, std::string_view task, std::string_view formats,
+                          std::string_view place, std::string_view order) {
+        fmt::print("{:<{}}  {:<{}}  {:<{}}  {:<7}  {}\n", name, name_width, task, task_width, formats, formats_width,
+                   place, order);
+    };
+    line("kernel", "task", "formats", "runs on", "order and rounding points");
+    for (const Kernel &kernel : all) {
+        const std::string reason = kernel.unavailable();
+        line(kernel.name, kernels::name_of(kernel.task), formats_of(kernel), kernels::name_of(kernel.place),
+             reason.empty() ? kernel.order : fmt::format("{} (can not run here: {})", kernel.order, reason));
+    }
+}
+
+std::vector<Kernel> chosen(const std::vector<Kernel> &all, const std::vector<std::string> &names) {
+    if (names.empty()) return all;
+    std::vector<Kernel> some;
+    for (const std::string &name : names) {
+        const auto found = std::find_if(all.begin(), all.end(), [&](const Kernel &k) { return k.name == name; });
+        if (found == all.end()) {
+            std::vector<std::string> known;
+            for (const Kernel &kernel : all) known.push_back(kernel.name);
+            throw std::invalid_argument(
+                fmt::format("there is no kernel '{}'; the nearest is '{}' (see 'halfscope validate --list')", name,
+                            nearest_name(name, known)));
+        }
+        some.push_back(*found);
+    }
+    return some;
+}
+
+/// A skip is an error where the caller says that this place must run.
+void require(const std::vector<Kernel> &kernels, const std::vector<std::string> &places) {
+    for (const std::string &place : places) {
+        const auto there = [&](const Kernel &kernel) { return kernels::name_of(kernel.place) == place; };
+        if (std::none_of(kernels.begin(), kernels.end(), there))
+            throw std::invalid_argument(fmt::format("--require {}: none of the chosen kernels runs there", place));
+        for (const Kernel &kernel : kernels)
+            if (const std::string reason = there(kernel) ? kernel.unavailable() : ""; !reason.empty())
+                throw std::invalid_argument(
+                    fmt::format("--require {}: '{}' can not run here: {}", place, kernel.name, reason));
+    }
+}
+
+int exit_code_of(const kernels::ValidationRun &run) {
+    const auto failed = [](const kernels::Validation &validation) {
+        const auto verdict = validation.judgement.verdict;
+        return verdict != kernels::judge::Verdict::skipped && !kernels::judge::is_pass(verdict);
+    };
+    return std::any_of(run.validations.begin(), run.validations.end(), failed) ? unsafe : done;
+}
+
+std::vector<Kernel> known_kernels(const Options &options) {
+    if (options.plugin.empty()) return kernels::registered_kernels();
+    const std::string &model = options.tensors.tensors.model;
+    return kernels::load_plugin(options.plugin, model.empty() ? std::nullopt : std::optional(model));
+}
+
+/// The kernel whose order is asked for.
+Kernel kernel_to_reveal(const Options &options) {
+    const kernels::Task task = options.reveal == "sum"   ? kernels::Task::sum
+                               : options.reveal == "dot" ? kernels::Task::dot
+                                                         : kernels::Task::matmul;
+    if (!options.library.empty()) return kernels::reveal::library_kernel(options.library, task);
+    std::vector<Kernel> some = chosen(known_kernels(options), options.names);
+    const auto other = [task](const Kernel &kernel) { return kernel.task != task; };
+    some.erase(std::remove_if(some.begin(), some.end(), other), some.end());
+    if (options.plugin.empty() && options.names.empty())
+        throw std::invalid_argument("--reveal needs --library openblas or eigen, --plugin, or the name of a kernel");
+    if (some.empty())
+        throw std::invalid_argument(fmt::format("--reveal {0}: none of these kernels is a {0}", options.reveal));
+    return some.front();
+}
+
+int reveal(const Options &options) {
+    const Kernel kernel = kernel_to_reveal(options);
+    const auto found =
+        kernels::reveal::reveal(kernel, {options.validation.inputs.size, options.validation.inputs.seed});
+    reports::Json lines = reports::Json::array();
+    std::string text;
+    for (const auto &line : kernels::reveal::describe(found.tree, found.names)) {
+        const std::string whole = std::string(static_cast<std::size_t>(line.depth) * 2, ' ') + line.text;
+        text += "  " + whole + "\n";
+        lines.push_back(whole);
+    }
+    const std::string bits =
+        found.matches() ? fmt::format("the emulator in this order gives the same bits in all {} results ({})",
+                                      found.compared, found.steps)
+                        : fmt::format("the emulator in this order gives the same bits in {} of {} results at best ({})",
+                                      found.bit_equal, found.compared, found.steps);
+    if (!options.json.empty()) {
+        const reports::Json document = {
+            {"schema", "halfscope.order/1"},  {"kernel", found.kernel},          {"task", found.task},
+            {"length", found.problem.length}, {"rows", found.problem.rows},      {"columns", found.problem.columns},
+            {"probes", found.probes},         {"description", std::move(lines)}, {"steps", found.steps},
+            {"compared", found.compared},     {"bit_equal", found.bit_equal},    {"terms", found.tree.terms},
+            {"nodes", found.tree.nodes}};
+        if (options.json == "-")
+            fmt::print("{}", reports::to_text(document));
+        else
+            reports::write_output_file(options.json, reports::to_text(document));
+    }
+    if (options.json != "-")
+        fmt::print("{}: {} of {} terms, found by {} sums\n{}  {}\n", found.kernel, found.task, found.problem.length,
+                   found.probes, text, bits);
+    return found.matches() ? done : unsafe;
+}
+
+int validate(const Options &options, const std::string &command_line) {
+    if (!options.tensors.op.empty()) return validate_tensors(options.tensors, options.json, options.threads);
+    if (!options.reveal.empty()) return reveal(options);
+    const std::vector<Kernel> kernels = chosen(known_kernels(options), options.names);
+    if (options.list) {
+        list(kernels);
+        return done;
+    }
+    require(kernels, options.required);
+    kernels::ValidationRun run;
+    run.command = command_line;
+    run.halfscope_version = version;
+    run.environment = describe_machine();
+    ops::ThreadPool threads(options.threads);
+    for (const Kernel &kernel : kernels)
+        run.validations.push_back(kernels::validate(kernel, options.validation, threads));
+
+    const bool json_to_terminal = options.json == "-";
+    if (json_to_terminal) fmt::print("{}", reports::to_text(reports::to_document(run)));
+    if (!options.json.empty() && !json_to_terminal) reports::write_json(run, options.json);
+    if (!json_to_terminal)
+        fmt::print("{}", reports::validation_text(run, reports::TerminalStyle::of(stdout),
+                                                  !options.names.empty() || !options.plugin.empty()));
+    std::fflush(stdout);
+    return exit_code_of(run);
+}
+
+} // namespace
+
+void add_validate_command(CLI::App &app, Invocation &invocation) {
+    auto options = std::make_shared<Options>();
+    CLI::App *command =
+        app.add_subcommand("validate", "Kernels on real hardware, beside the emulator's bits and the exact result");
+    command->add_option("KERNEL", options->names, "Kernels by name; none takes all that can run here");
+    command->add_flag("--list", options->list, "List the kernels, and why those that can not run here can not");
+    command
+        ->add_option("--size", options->validation.inputs.size,
+                     "Elements of a conversion or arithmetic, length of a sum or row, order of a matmul")
+        ->check(CLI::PositiveNumber);
+    command->add_option("--seed", options->validation.inputs.seed, "Seed of the random inputs")->capture_default_str();
+    command->add_flag("--exhaustive", options->validation.exhaustive,
+                      "Conversions from fp32: all 2^32 inputs (a minute each)");
+    command->add_option("--require", options->required, "Fail unless every kernel of this place can run: cpu, cuda")
+        ->check(CLI::IsMember({"cpu", "cuda"}));
+    command->add_option("--plugin", options->plugin,
+                        "Kernels of your own shared library (halfscope_kernel.h) in place of the built-in ones");
+    command->add_option("--reveal", options->reveal, "Find the order of accumulation from outside: sum, dot or matmul")
+        ->check(CLI::IsMember({"sum", "dot", "matmul"}));
+    command->add_option("--library", options->library, "Whose order --reveal finds: openblas, eigen")
+        ->check(CLI::IsMember({"openblas", "eigen"}));
+    command->add_option("--json", options->json, "Write the JSON document here; - prints it instead of the table");
+    command->add_option("--threads", options->threads, "Threads of the emulator; 0 takes all cores")
+        ->check(CLI::NonNegativeNumber);
+    add_validate_tensor_options(*command, options->tensors);
+    command->callback([options, &invocation] { invocation.exit_code = validate(*options, invocation.command_line); });
+}
+
+} // namespace halfscope::cli
