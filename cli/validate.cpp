@@ -136,10 +136,13 @@ int reveal(const Options &options) {
         lines.push_back(whole);
     }
     const std::string bits =
-        found.matches() ? fmt::format("the emulator in this order gives the same bits in all {} results ({})",
-                                      found.compared, found.steps)
-                        : fmt::format("the emulator in this order gives the same bits in {} of {} results at best ({})",
-                                      found.bit_equal, found.compared, found.steps);
+        found.matches()
+            ? fmt::format("the emulator in this order gives the same bits in all {} results ({})", found.compared,
+                          found.steps)
+            : fmt::format(
+                  "the emulator in this order gives the same bits in {} of {} results at best ({}); the order is "
+                  "that of element [0, 0], others may have another",
+                  found.bit_equal, found.compared, found.steps);
     if (!options.json.empty()) {
         const reports::Json document = {
             {"schema", "halfscope.order/1"},  {"kernel", found.kernel},          {"task", found.task},

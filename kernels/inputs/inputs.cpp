@@ -25,14 +25,26 @@ HostTensor tensor_of(const std::vector<std::uint32_t> &patterns, number::FormatI
     return tensor;
 }
 
+/// Where the order is free, whether a partial sum overflows would be free too: exponents are then kept so low that none
+/// does, 2^12 of the largest terms included.
+int highest_exponent(const Kernel &kernel) {
+    const number::Format &accumulator = number::format_of(kernel.accumulator.value_or(number::FormatId::fp32));
+    const number::Format &result = number::format_of(kernel.result);
+    if (kernel.defines_bits) return std::max(accumulator.emax, result.emax);
+    const bool products = kernel.task == Task::dot || kernel.task == Task::matmul || kernel.task == Task::layer_norm;
+    return (std::min(accumulator.emax, result.emax) - 12) / (products ? 2 : 1);
+}
+
 /// rows x length, each row of one kind; a kind comes `repeat` rows in a row, so that operands with different `repeat`
 /// meet in all combinations.
-HostTensor rows_of(number::FormatId format, std::int64_t rows, std::int64_t length, std::size_t repeat, Draw &draw) {
+HostTensor rows_of(const Kernel &kernel, number::FormatId format, std::int64_t rows, std::int64_t length,
+                   std::size_t repeat, Draw &draw) {
     std::vector<std::uint32_t> patterns(static_cast<std::size_t>(rows * length));
     const std::span<std::uint32_t> all(patterns);
     const auto row_length = static_cast<std::size_t>(length);
     for (std::size_t row = 0; row < static_cast<std::size_t>(rows); ++row)
-        fill_row(row_kind(row / repeat), number::format_of(format), draw, all.subspan(row * row_length, row_length));
+        fill_row(row_kind(row / repeat), number::format_of(format), highest_exponent(kernel), draw,
+                 all.subspan(row * row_length, row_length));
     return tensor_of(patterns, format, Shape{rows, length});
 }
 
@@ -55,9 +67,9 @@ HostTensor reshaped(HostTensor tensor, const Shape &shape) {
 /// Two rows of dot products meet as the rows of a matmul's operands do: all kinds with all kinds.
 std::vector<HostTensor> dot_inputs(const Kernel &kernel, std::int64_t length, Draw &draw) {
     const number::FormatId accumulator = kernel.accumulator.value_or(number::FormatId::fp32);
-    HostTensor a = rows_of(kernel.operands, row_count, length, 1, draw);
-    HostTensor b = rows_of(kernel.operands, row_count, length, 16, draw);
-    HostTensor c = reshaped(rows_of(accumulator, row_count, 1, 4, draw), Shape{row_count});
+    HostTensor a = rows_of(kernel, kernel.operands, row_count, length, 1, draw);
+    HostTensor b = rows_of(kernel, kernel.operands, row_count, length, 16, draw);
+    HostTensor c = reshaped(rows_of(kernel, accumulator, row_count, 1, 4, draw), Shape{row_count});
     // Half of the rows start from zero, so that a span in c does not hide what the products do.
     const std::size_t size = ops::size_of(c.dtype);
     std::memset(c.bytes.data(), 0, c.bytes.size() / 2 / size * size);
@@ -71,9 +83,9 @@ std::vector<HostTensor> dot_inputs(const Kernel &kernel, std::int64_t length, Dr
 std::vector<HostTensor> matmul_inputs(const Kernel &kernel, std::int64_t order, Draw &draw) {
     const number::FormatId accumulator = kernel.accumulator.value_or(number::FormatId::fp32);
     std::vector<HostTensor> inputs;
-    inputs.push_back(rows_of(kernel.operands, order, order, 1, draw));
-    inputs.push_back(transposed(rows_of(kernel.operands, order, order, 1, draw)));
-    HostTensor c = rows_of(accumulator, order, order, 1, draw);
+    inputs.push_back(rows_of(kernel, kernel.operands, order, order, 1, draw));
+    inputs.push_back(transposed(rows_of(kernel, kernel.operands, order, order, 1, draw)));
+    HostTensor c = rows_of(kernel, accumulator, order, order, 1, draw);
     std::memset(c.bytes.data(), 0, c.bytes.size() / 2);
     inputs.push_back(std::move(c));
     return inputs;
@@ -81,10 +93,10 @@ std::vector<HostTensor> matmul_inputs(const Kernel &kernel, std::int64_t order, 
 
 std::vector<HostTensor> layer_norm_inputs(const Kernel &kernel, std::int64_t length, Draw &draw) {
     std::vector<HostTensor> inputs;
-    inputs.push_back(rows_of(kernel.operands, row_count, length, 1, draw));
+    inputs.push_back(rows_of(kernel, kernel.operands, row_count, length, 1, draw));
     std::vector<std::uint32_t> gamma(static_cast<std::size_t>(length)), beta(gamma.size());
-    fill_row(RowKind::ordinary, number::format_of(number::FormatId::fp32), draw, gamma);
-    fill_row(RowKind::ordinary, number::format_of(number::FormatId::fp32), draw, beta);
+    fill_row(RowKind::ordinary, number::format_of(number::FormatId::fp32), 127, draw, gamma);
+    fill_row(RowKind::ordinary, number::format_of(number::FormatId::fp32), 127, draw, beta);
     inputs.push_back(tensor_of(gamma, number::FormatId::fp32, Shape{length}));
     inputs.push_back(tensor_of(beta, number::FormatId::fp32, Shape{length}));
     return inputs;
@@ -115,7 +127,7 @@ std::vector<HostTensor> make_inputs(const Kernel &kernel, const InputOptions &op
     switch (kernel.task) {
     case Task::sum:
     case Task::softmax:
-        inputs.push_back(rows_of(kernel.operands, row_count, size_or(default_length), 1, draw));
+        inputs.push_back(rows_of(kernel, kernel.operands, row_count, size_or(default_length), 1, draw));
         return inputs;
     case Task::dot: return dot_inputs(kernel, size_or(default_length), draw);
     case Task::matmul: return matmul_inputs(kernel, size_or(default_order), draw);

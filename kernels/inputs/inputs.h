@@ -21,7 +21,8 @@ struct InputOptions {
 /// exponents, operands that cancel but for the last places, results about the smallest and the largest normal, random
 /// patterns.
 /// Rows: ordinary values, all exponents, subnormals, cancelling pairs, ties, one giant among small ones, values
-/// about the largest finite one, signed zeros, and rows with infinities and NaN; see rows.h.
+/// about the largest finite one, signed zeros, and rows with infinities and NaN; see rows.h. For kernels whose order is
+/// free, exponents are kept where no order overflows.
 [[nodiscard]] std::vector<ops::HostTensor> make_inputs(const Kernel &kernel, const InputOptions &options);
 
 /// The shape of the result for these inputs.

@@ -17,17 +17,16 @@ std::uint32_t negated(const number::Format &f, std::uint32_t bits) {
     return bits ^ static_cast<std::uint32_t>(number::sign_bit(f, true));
 }
 
-std::uint32_t finite(const number::Format &f, Draw &draw) {
-    for (;;) {
-        const std::uint32_t bits = draw.pattern(f);
-        const number::Kind kind = number::unpack(f, bits).kind;
-        if (kind == number::Kind::finite || kind == number::Kind::zero) return bits;
-    }
+/// Every pattern up to an exponent equally likely.
+std::uint32_t finite(const number::Format &f, int highest, Draw &draw) {
+    return draw.below(static_cast<std::uint32_t>(highest - f.emin + 2)) == 0 ? draw.subnormal(f)
+                                                                             : draw.normal(f, f.emin, highest);
 }
 
 } // namespace
 
-void fill_row(RowKind kind, const number::Format &f, Draw &draw, std::span<std::uint32_t> row) {
+void fill_row(RowKind kind, const number::Format &f, int highest, Draw &draw, std::span<std::uint32_t> row) {
+    highest = std::min(highest, f.emax);
     const auto fill = [&](auto &&value) {
         for (std::uint32_t &element : row) element = value();
     };
@@ -38,9 +37,9 @@ void fill_row(RowKind kind, const number::Format &f, Draw &draw, std::span<std::
     case RowKind::ordinary: return fill(ordinary);
     case RowKind::positive: return fill([&] { return rounded(f, std::abs(draw.bell(0))); });
     case RowKind::same: std::fill(row.begin(), row.end(), ordinary()); return;
-    case RowKind::any_exponent: return fill([&] { return finite(f, draw); });
+    case RowKind::any_exponent: return fill([&] { return finite(f, highest, draw); });
     case RowKind::cancelling: {
-        fill([&] { return draw.normal(f, -6, 6); });
+        fill([&] { return draw.normal(f, std::min(-6, highest - 1), std::min(6, highest)); });
         for (std::size_t i = 0; i + 1 < row.size(); i += 2) {
             row[i + 1] = negated(f, row[i]);
             if (draw.below(8) == 0) row[i + 1] ^= 1u << f.padding_bits(); // all but the last place cancels
@@ -51,7 +50,7 @@ void fill_row(RowKind kind, const number::Format &f, Draw &draw, std::span<std::
     }
     case RowKind::giant:
         fill(ordinary);
-        somewhere() = draw.normal(f, std::min(20, f.emax - 1), std::min(21, f.emax));
+        somewhere() = draw.normal(f, std::min(20, highest - 1), std::min(21, highest));
         return;
     case RowKind::ties:
         // 1, and halves of the last place of 1 in fp32 and in this format, so that partial sums land on midpoints.
@@ -67,8 +66,9 @@ void fill_row(RowKind kind, const number::Format &f, Draw &draw, std::span<std::
     case RowKind::zeros: return fill([&] { return static_cast<std::uint32_t>(number::zero(f, draw.coin())); });
     case RowKind::largest:
         return fill([&] {
-            return draw.below(4) == 0 ? static_cast<std::uint32_t>(number::max_finite(f, draw.coin()))
-                                      : draw.normal(f, f.emax - 1, f.emax);
+            return draw.below(4) == 0 && highest == f.emax
+                       ? static_cast<std::uint32_t>(number::max_finite(f, draw.coin()))
+                       : draw.normal(f, highest - 1, highest);
         });
     case RowKind::infinite:
         fill(ordinary);

@@ -25,8 +25,8 @@ enum class RowKind : std::uint8_t {
     count,
 };
 
-/// Fills `row` with encodings of `f` (at most 32 bits).
-void fill_row(RowKind kind, const number::Format &f, Draw &draw, std::span<std::uint32_t> row);
+/// Fills `row` with encodings of `f` (at most 32 bits), finite ones below 2^(highest + 1).
+void fill_row(RowKind kind, const number::Format &f, int highest, Draw &draw, std::span<std::uint32_t> row);
 
 /// The kinds in turn, ordinary ones more often than those that end in inf or NaN.
 [[nodiscard]] RowKind row_kind(std::size_t row);

@@ -61,6 +61,16 @@ judge::ExactResults exact_elementwise(Task task, std::span<const ops::TensorView
             return exact_value(task, x);
         },
         result, rounding == number::Rounding::nearest_even);
+    if (rounding != number::Rounding::nearest_even) {
+        // Beyond the largest finite value a directed rounding gives it, or infinity, by its direction: the bits judge.
+        const number::Format &f = number::format_of(result);
+        const double largest = std::ldexp(2.0 - std::ldexp(1.0, 1 - f.precision), f.emax);
+        exact.at = [at = exact.at, largest](std::int64_t index) {
+            judge::ExactResults::Value value = at(index);
+            if (value.scale > largest && std::isfinite(value.scale)) value.bound = HUGE_VAL;
+            return value;
+        };
+    }
     exact.operands = [operands](std::int64_t index, std::size_t most, std::int64_t &left_out) {
         constexpr const char *names[] = {"x", "y", "z"};
         std::vector<judge::Operand> found;

@@ -147,16 +147,19 @@ std::string validation_text(const kernels::ValidationRun &run, const TerminalSty
         if (judgement.verdict == Verdict::skipped) continue;
         const Mark mark = mark_of(judgement.verdict);
         const bool non_finite = judgement.nan_mismatches + judgement.infinity_mismatches > 0;
-        text.put(fmt::format("  {} {}  {:>13}  {:>9}  {:>9}  {:>13}  {}",
-                             toned(style.unicode ? mark.symbol : mark.ascii, mark.tone, style),
-                             toned(fitted(validation.kernel, name_width, style), Tone::strong, style),
-                             with_separators(judgement.elements),
-                             judgement.model.empty() ? "-" : share_text(judgement.bit_equal, judgement.elements),
-                             non_finite                ? "inf/nan"
-                             : judgement.model.empty() ? "-"
-                                                       : std::to_string(judgement.worst_ulp),
-                             judgement.errors ? fmt::format("{:.3g}", judgement.errors->worst_of_bound) : "-",
-                             toned(kernels::judge::name_of(judgement.verdict), mark.tone, style)));
+        text.put(
+            fmt::format("  {} {}  {:>13}  {:>9}  {:>9}  {:>13}  {}",
+                        toned(style.unicode ? mark.symbol : mark.ascii, mark.tone, style),
+                        toned(fitted(validation.kernel, name_width, style), Tone::strong, style),
+                        with_separators(judgement.elements),
+                        judgement.model.empty()
+                            ? "-"
+                            : share_text(judgement.bit_equal + judgement.nan_payload_differences, judgement.elements),
+                        non_finite                ? "inf/nan"
+                        : judgement.model.empty() ? "-"
+                                                  : std::to_string(judgement.worst_ulp),
+                        judgement.errors ? fmt::format("{:.3g}", judgement.errors->worst_of_bound) : "-",
+                        toned(kernels::judge::name_of(judgement.verdict), mark.tone, style)));
     }
     for (const Validation &validation : run.validations) {
         const Verdict verdict = validation.judgement.verdict;
