@@ -49,11 +49,13 @@ ops::HostTensor taken(const ops::HostTensor &from, const std::vector<std::int64_
         depth * inner == 0 ? 0 : static_cast<std::size_t>(from.shape.elements() / (depth * inner));
     std::byte *out = to.bytes.data();
     for (std::size_t o = 0; o < outer; ++o)
-        for (const std::int64_t step : steps) {
-            std::memcpy(
-                out, from.bytes.data() + (o * static_cast<std::size_t>(depth) + static_cast<std::size_t>(step)) * run,
-                run);
-            out += run;
+        for (std::size_t i = 0; i < steps.size();) {
+            std::size_t count = 1; // neighbours are copied at once
+            while (i + count < steps.size() && steps[i + count] == steps[i] + static_cast<std::int64_t>(count)) ++count;
+            const std::size_t first = o * static_cast<std::size_t>(depth) + static_cast<std::size_t>(steps[i]);
+            std::memcpy(out, from.bytes.data() + first * run, count * run);
+            out += count * run;
+            i += count;
         }
     return to;
 }
