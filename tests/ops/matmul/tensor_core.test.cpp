@@ -77,6 +77,20 @@ TEST_CASE("shapes: transposes, batches, partial tiles, a bias after the accumula
     CHECK(d.as<float>()[4] == 0.0F);
 }
 
+TEST_CASE("VDPBF16PS: a sum that only the subnormal grid would round up to the smallest normal is tiny") {
+    // 2^-126 - 2^-150 * 3/4 in the first column, half of that below 2^-126 in the second.
+    HostTensor a(DType::bf16, {1, 2}), b(DType::bf16, {2, 2}), c(DType::fp32, {1, 2});
+    a.as<std::uint16_t>()[1] = 0x9A40;
+    b.as<std::uint16_t>()[2] = 0x1980;
+    b.as<std::uint16_t>()[3] = 0x1900;
+    c.as<float>()[0] = c.as<float>()[1] = 0x1p-126F;
+    for_every_level_and_thread_count([&](ThreadPool &threads) {
+        const HostTensor d = product(Accumulation::cpu_avx512bf16, a, b, &c, DType::fp32, threads);
+        CHECK(d.as<float>()[0] == 0.0F);
+        CHECK(d.as<float>()[1] == 0x1p-126F);
+    });
+}
+
 TEST_CASE("operands a unit does not have are refused in one sentence") {
     ThreadPool threads(1);
     const auto attempt = [&](Accumulation model, DType a, DType b, DType c = DType::int64) {
