@@ -12,6 +12,7 @@
 #include "reports/document/document.h"
 #include "reports/document/output_file.h"
 #include "reports/document/validation_document.h"
+#include "reports/render/validation_page.h"
 #include "reports/render/validation_text.h"
 
 #include <fmt/format.h>
@@ -31,7 +32,7 @@ struct Options {
     bool list = false;
     kernels::ValidationOptions validation;
     std::vector<std::string> required;
-    std::string json, plugin, reveal, library;
+    std::string json, html, plugin, reveal, library;
     int threads = 0;
     TensorValidation tensors;
 };
@@ -181,6 +182,7 @@ int validate(const Options &options, const std::string &command_line) {
     const bool json_to_terminal = options.json == "-";
     if (json_to_terminal) fmt::print("{}", reports::to_text(reports::to_document(run)));
     if (!options.json.empty() && !json_to_terminal) reports::write_json(run, options.json);
+    if (!options.html.empty()) reports::write_html(run, options.html);
     if (!json_to_terminal)
         fmt::print("{}", reports::validation_text(run, reports::TerminalStyle::of(stdout),
                                                   !options.names.empty() || !options.plugin.empty()));
@@ -212,6 +214,7 @@ void add_validate_command(CLI::App &app, Invocation &invocation) {
     command->add_option("--library", options->library, "Whose order --reveal finds: openblas, eigen")
         ->check(CLI::IsMember({"openblas", "eigen"}));
     command->add_option("--json", options->json, "Write the JSON document here; - prints it instead of the table");
+    command->add_option("--html", options->html, "Write a page that shows it all here");
     command->add_option("--threads", options->threads, "Threads of the emulator; 0 takes all cores")
         ->check(CLI::NonNegativeNumber);
     add_validate_tensor_options(*command, options->tensors);
