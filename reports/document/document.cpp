@@ -107,6 +107,18 @@ Json fidelity_of(const std::vector<analysis::FidelityPoint> &points) {
     return {{"points", std::move(list)}};
 }
 
+Json cost_of(const std::optional<trace::StepCost> &cost) {
+    if (!cost) return nullptr;
+    return {{"bytes", cost->bytes()},
+            {"weight_bytes", cost->weight_bytes},
+            {"master_bytes", cost->master_bytes},
+            {"gradient_bytes", cost->gradient_bytes},
+            {"state_bytes", cost->state_bytes},
+            {"activation_bytes", cost->activation_bytes},
+            {"multiply_adds", cost->multiply_adds},
+            {"multiply_adds_16bit", cost->multiply_adds_16bit}};
+}
+
 Json run_of(const trace::Run &run) {
     return {{"description", run.description},
             {"compute_format", run.compute_format},
@@ -115,7 +127,8 @@ Json run_of(const trace::Run &run) {
             {"optimizer", run.optimizer},
             {"state_format", run.state_format},
             {"seed", run.seed},
-            {"planned_steps", run.planned_steps}};
+            {"planned_steps", run.planned_steps},
+            {"cost", cost_of(run.cost)}};
 }
 
 Json recipe_of(const analysis::RecipeAssessment &recipe) {

@@ -119,6 +119,18 @@ class Page {
         blank();
     }
 
+    void costs() {
+        const auto &reference = assessment_.reference.run.cost;
+        if (!reference || assessment_.recipes.empty()) return;
+        heading("A step's memory, and its multiply-adds with 16-bit operands");
+        cost_line(twin_name(), *reference, {});
+        for (const auto &recipe : assessment_.recipes)
+            if (recipe.run.cost)
+                cost_line(recipe.run.recipe, *recipe.run.cost,
+                          fmt::format(", {:.2f} of fp32", ratio(recipe.run.cost->bytes(), reference->bytes())));
+        blank();
+    }
+
     void footer(const std::filesystem::path &html) {
         for (const auto &recipe : assessment_.recipes)
             if (!recipe.complete)
@@ -133,6 +145,20 @@ class Page {
 
   private:
     static bool is_fp16(const RecipeAssessment &recipe) { return recipe.run.compute_format == "fp16"; }
+
+    static double ratio(std::int64_t part, std::int64_t whole) {
+        return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0;
+    }
+
+    void cost_line(const std::string &name, const trace::StepCost &cost, const std::string &against) {
+        const std::string memory = fmt::format("{}{}", mebibytes(cost.bytes()), against);
+        put(fmt::format("{}{}  {:<26}{:>4.0f} %", std::string(margin, ' '), fitted(name, name_width_, style_), memory,
+                        100 * ratio(cost.multiply_adds_16bit, cost.multiply_adds)));
+    }
+
+    static std::string mebibytes(std::int64_t bytes) {
+        return fmt::format("{:.4g} MiB", static_cast<double>(bytes) / (1 << 20));
+    }
 
     [[nodiscard]] std::string twin_name() const {
         return assessment_.reference.run.recipe.empty() ? "fp32" : assessment_.reference.run.recipe;
@@ -257,6 +283,7 @@ std::string terminal_summary(const Assessment &assessment, const TerminalStyle &
     page.curves();
     page.troubles();
     page.loss_scales();
+    page.costs();
     page.footer(html);
     return std::move(page).text();
 }

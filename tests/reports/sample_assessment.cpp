@@ -107,6 +107,7 @@ RecipeAssessment recipe(const std::string &name, const SampleSize &size) {
     r.run.loss_scale_rule = "none";
     r.run.seed = 1;
     r.run.planned_steps = size.steps;
+    r.run.cost = {1'639'368, 0, 1'092'912, 1'092'912, 31'457'280, 15'728'640'000, 15'597'000'000};
     r.complete = true;
     r.steps = twin_steps(size);
     for (int step = 0; step < size.steps; step += std::max(1, size.steps / 12))
@@ -294,6 +295,7 @@ analysis::Assessment sample_assessment(SampleSize size) {
     a.reference.run.loss_scale_rule = "none";
     a.reference.run.seed = 1;
     a.reference.run.planned_steps = size.steps;
+    a.reference.run.cost = {1'092'912, 0, 1'092'912, 1'092'912, 58'720'256, 15'728'640'000, 0};
     a.reference.run.description = "The twin: the same seed, batches and order, everything in fp32.";
     a.reference.complete = true;
     a.reference.steps = twin_steps(size);

@@ -119,6 +119,17 @@ std::vector<Evaluation> read_evaluations(Database &database, RunId run) {
     return evaluations;
 }
 
+std::optional<StepCost> read_cost(Database &database, RunId run) {
+    // Traces written before the table existed have none.
+    if (database.integer("SELECT count(*) FROM sqlite_master WHERE name = 'step_costs'") == 0) return std::nullopt;
+    Statement row(database, "SELECT weight_bytes, master_bytes, gradient_bytes, state_bytes, activation_bytes, "
+                            "multiply_adds, multiply_adds_16bit FROM step_costs WHERE run = ?");
+    row << run;
+    if (!row.next()) return std::nullopt;
+    return StepCost{row.integer(0), row.integer(1), row.integer(2), row.integer(3),
+                    row.integer(4), row.integer(5), row.integer(6)};
+}
+
 Run read_run(const Statement &row) {
     Run run;
     run.id = row.integer(0);
@@ -194,6 +205,7 @@ std::vector<StoredRun> Reader::runs() const {
         }
     }
     for (StoredRun &stored : runs) {
+        stored.run.cost = read_cost(database, stored.run.id);
         stored.tensors = read_tensors(database, stored.run.id);
         stored.steps = read_steps(database, stored.run.id);
         stored.fidelity = read_fidelity(database, stored.run.id);

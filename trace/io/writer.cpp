@@ -136,6 +136,13 @@ RunId Writer::begin_run(const Run &run) {
         << run.optimizer << run.state_format << run.loss_scale_rule << run.seed << run.planned_steps << run.description;
     row.run();
     const RunId id = sqlite3_last_insert_rowid(database.handle());
+    if (run.cost) {
+        Statement cost(database, "INSERT INTO step_costs VALUES (?,?,?,?,?,?,?,?)");
+        cost << id << run.cost->weight_bytes << run.cost->master_bytes << run.cost->gradient_bytes
+             << run.cost->state_bytes << run.cost->activation_bytes << run.cost->multiply_adds
+             << run.cost->multiply_adds_16bit;
+        cost.run();
+    }
     transaction.commit();
     return id;
 }

@@ -32,6 +32,21 @@ struct Session {
         notes; ///< what the user should know about choices made for them (buffers guessed, ties found, MODEL alone)
 };
 
+/// What one training step holds and multiplies, counted from the graph: what a recipe gains. Bytes of storage as the
+/// recipe states it, for one (micro-)batch.
+struct StepCost {
+    std::int64_t weight_bytes = 0;        ///< weights the model computes with, and their casts, kept for the whole step
+    std::int64_t master_bytes = 0;        ///< fp32 copies that receive the updates
+    std::int64_t gradient_bytes = 0;      ///< weight gradients, as the optimizer reads them
+    std::int64_t state_bytes = 0;         ///< momentum, m, v, compensation
+    std::int64_t activation_bytes = 0;    ///< inputs and forward results that the backward pass reads again
+    std::int64_t multiply_adds = 0;       ///< of matrix products and convolutions, forward and backward
+    std::int64_t multiply_adds_16bit = 0; ///< those whose operands are both 16-bit: what matrix units speed up
+    [[nodiscard]] std::int64_t bytes() const {
+        return weight_bytes + master_bytes + gradient_bytes + state_bytes + activation_bytes;
+    }
+};
+
 /// One training run of one recipe. The fp32 reference ("twin") and its siblings are runs too.
 struct Run {
     enum class Kind : std::uint8_t {
@@ -49,7 +64,8 @@ struct Run {
     std::string loss_scale_rule; ///< "none", "static:1024", "torch:init=65536,..."
     std::uint64_t seed = 0;
     std::int64_t planned_steps = 0;
-    std::string description; ///< one sentence for people
+    std::string description;      ///< one sentence for people
+    std::optional<StepCost> cost; ///< absent where the producer does not know its graph
 };
 
 /// One traced tensor of a run.

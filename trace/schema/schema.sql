@@ -55,6 +55,18 @@ CREATE TABLE runs (
     complete        INTEGER NOT NULL DEFAULT 0
 );
 
+-- What one training step of a run holds and multiplies; no row: not known.
+CREATE TABLE step_costs (
+    run                 INTEGER PRIMARY KEY REFERENCES runs (id),
+    weight_bytes        INTEGER NOT NULL,
+    master_bytes        INTEGER NOT NULL,
+    gradient_bytes      INTEGER NOT NULL,
+    state_bytes         INTEGER NOT NULL,
+    activation_bytes    INTEGER NOT NULL,
+    multiply_adds       INTEGER NOT NULL,
+    multiply_adds_16bit INTEGER NOT NULL
+);
+
 -- One traced tensor of a run.
 CREATE TABLE tensors (
     run             INTEGER NOT NULL REFERENCES runs (id),

@@ -3,6 +3,7 @@
 #include "emulation/train/lowering/lower.h"
 #include "emulation/train/profile/data_demand.h"
 #include "emulation/train/profile/evaluation.h"
+#include "emulation/train/run/step_cost.h"
 #include "emulation/train/run/trained_weights.h"
 #include "emulation/train/run/training_run.h"
 
@@ -93,7 +94,9 @@ class Profile {
         const bool recipe = request.kind == trace::Run::Kind::recipe;
         const LossScaleRule rule = parse_loss_scale(request.recipe.loss_scale);
         TrainingRun run(forward, request.recipe, rule, request.training, backend_, recipe ? twin_.get() : nullptr);
-        const trace::RunId id = writer_.begin_run(described(request, rule));
+        trace::Run described_run = described(request, rule);
+        described_run.cost = step_cost(run.graph(), run.optimizer());
+        const trace::RunId id = writer_.begin_run(described_run);
         if (request.training.trace_every > 0) writer_.tensors(id, run.tensors());
 
         const TrainingSettings &training = request.training;

@@ -17,6 +17,18 @@ export interface Finding {
     remedy: string;
 }
 
+/** Of one training step. */
+export interface Cost {
+    bytes: number;
+    weight_bytes: number;
+    master_bytes: number;
+    gradient_bytes: number;
+    state_bytes: number;
+    activation_bytes: number;
+    multiply_adds: number;
+    multiply_adds_16bit: number;
+}
+
 export interface Exponents {
     lowest: number;
     counts: number[];
@@ -78,6 +90,7 @@ export interface RunFacts {
     state_format: string;
     seed: number;
     planned_steps: number;
+    cost: Cost | null;
 }
 
 export interface Evaluation {

@@ -116,7 +116,16 @@ function Spark({
 
 const lossText = (value: Num) => figure(toNumber(value), 3);
 
-function facts(recipe: Recipe): string[] {
+/** What the recipe gains: memory of a step, and the work matrix units speed up. */
+function gain(recipe: Recipe, reference: Reference): string | null {
+    const own = recipe.run.cost,
+        twin = reference.run.cost;
+    if (!own || !twin || twin.bytes === 0 || own.multiply_adds === 0) return null;
+    const share = own.multiply_adds_16bit / own.multiply_adds;
+    return `memory ${figure(own.bytes / twin.bytes, 2)} of fp32, ${percent(share)} of multiply-adds in 16 bits`;
+}
+
+function facts(recipe: Recipe, reference: Reference): string[] {
     const list: string[] = [];
     const { outcome, loss_scale: scale } = recipe;
     list.push(`final loss ${lossText(outcome.final)}, fp32 ${lossText(outcome.reference_final)}`);
@@ -132,6 +141,8 @@ function facts(recipe: Recipe): string[] {
             `loss scale ${scale.rule.split(':')[0]}${scale.window_log2 && recipe.run.compute_format === 'fp16' ? `, ${powerOfTwo(scale.window_log2[0])} to ${powerOfTwo(scale.window_log2[1])} fits` : ''}`,
         );
     if (scale.skipped_steps > 0) list.push(`${plural(scale.skipped_steps, 'step')} skipped`);
+    const gained = gain(recipe, reference);
+    if (gained) list.push(gained);
     if (!recipe.complete)
         list.push(`cut short after ${integer(recipe.loss.length)} of ${integer(recipe.run.planned_steps)} steps`);
     return list;
@@ -154,7 +165,7 @@ export function Verdicts({ report }: { report: Report }) {
                             </h2>
                             <p class="headline">{typeset(recipe.headline)}</p>
                             <p class="facts">
-                                {facts(recipe).map((fact) => (
+                                {facts(recipe, report.reference).map((fact) => (
                                     <span>{fact}</span>
                                 ))}
                             </p>

@@ -73,6 +73,16 @@ TEST_CASE("runs and tensors come back as written") {
         CHECK(run.seed == expected.seed);
         CHECK(run.planned_steps == expected.planned_steps);
         CHECK(run.description == expected.description);
+        CHECK(run.cost.has_value() == (run.kind == trace::Run::Kind::recipe));
+        if (run.cost) {
+            CHECK(run.cost->weight_bytes == expected.cost->weight_bytes);
+            CHECK(run.cost->master_bytes == expected.cost->master_bytes);
+            CHECK(run.cost->gradient_bytes == expected.cost->gradient_bytes);
+            CHECK(run.cost->state_bytes == expected.cost->state_bytes);
+            CHECK(run.cost->activation_bytes == expected.cost->activation_bytes);
+            CHECK(run.cost->multiply_adds == expected.cost->multiply_adds);
+            CHECK(run.cost->multiply_adds_16bit == expected.cost->multiply_adds_16bit);
+        }
         REQUIRE(runs[r].tensors.size() == tensors.size());
         for (std::size_t i = 0; i < tensors.size(); ++i) {
             const trace::TensorInfo &t = runs[r].tensors[i];
