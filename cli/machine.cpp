@@ -1,6 +1,7 @@
 #include "cli/machine.h"
 
 #include "cli/version.h"
+#include "kernels/cpu/instruction_set.h"
 
 #include <fmt/format.h>
 #include <hwy/targets.h>
@@ -29,11 +30,8 @@ std::string field(const char *file, std::string_view key) {
 
 std::string half_instructions() {
     std::string found;
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("f16c")) found += "F16C ";
-    if (__builtin_cpu_supports("avx512bf16")) found += "AVX512-BF16 ";
-#endif
+    if (kernels::missing(kernels::InstructionSet::f16c).empty()) found += "F16C ";
+    if (kernels::missing(kernels::InstructionSet::avx512_bf16).empty()) found += "AVX512-BF16 ";
     return found.empty() ? "none" : found.substr(0, found.size() - 1);
 }
 

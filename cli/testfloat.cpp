@@ -19,10 +19,10 @@ constexpr std::array<signed char, 256> make_hex_values() {
     std::array<signed char, 256> values{};
     for (auto &value : values) value = -1;
     for (int digit = 0; digit < 10; ++digit)
-        values[static_cast<std::size_t>('0' + digit)] = static_cast<signed char>(digit);
+        values[std::size_t{'0'} + static_cast<std::size_t>(digit)] = static_cast<signed char>(digit);
     for (int digit = 0; digit < 6; ++digit) {
-        values[static_cast<std::size_t>('A' + digit)] = static_cast<signed char>(10 + digit);
-        values[static_cast<std::size_t>('a' + digit)] = static_cast<signed char>(10 + digit);
+        values[std::size_t{'A'} + static_cast<std::size_t>(digit)] = static_cast<signed char>(10 + digit);
+        values[std::size_t{'a'} + static_cast<std::size_t>(digit)] = static_cast<signed char>(10 + digit);
     }
     return values;
 }

@@ -47,8 +47,8 @@ void write_sample(const Column &column, const Slot &slot, std::int64_t sample, s
 
 } // namespace
 
-ArrayDataset::ArrayDataset(Demand demand, std::vector<Column> training, std::vector<Column> held_out, std::string where,
-                           std::string description, std::vector<std::string> notes)
+ArrayDataset::ArrayDataset(Demand demand, std::vector<Column> training, std::vector<Column> held_out,
+                           const std::string &where, std::string description, std::vector<std::string> notes)
     : demand_(std::move(demand)),
       training_(std::move(training)),
       held_out_(std::move(held_out)),

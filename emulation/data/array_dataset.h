@@ -28,7 +28,7 @@ class ArrayDataset : public Dataset {
   public:
     /// `training` and `held_out` (which may be empty) are parallel to demand.slots. Throws std::invalid_argument,
     /// naming `where` and the slot, when sizes do not fit or integers fall outside a slot's limit.
-    ArrayDataset(Demand demand, std::vector<Column> training, std::vector<Column> held_out, std::string where,
+    ArrayDataset(Demand demand, std::vector<Column> training, std::vector<Column> held_out, const std::string &where,
                  std::string description, std::vector<std::string> notes);
 
     [[nodiscard]] std::int64_t size(Split split) const override;

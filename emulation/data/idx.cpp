@@ -17,7 +17,7 @@ std::optional<std::filesystem::path> find_file(const std::filesystem::path &dire
                                                const std::string &kind) {
     for (const char *separator : {"-", "."})
         for (const char *suffix : {"", ".gz"}) {
-            auto file = directory / (stem + separator + kind + suffix);
+            auto file = directory / fmt::format("{}{}{}{}", stem, separator, kind, suffix);
             if (std::filesystem::exists(file)) return file;
         }
     return std::nullopt;

@@ -1,8 +1,20 @@
 #include "kernels/cpu/instruction_set.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 namespace halfscope::kernels {
 
 #if defined(__x86_64__)
+
+namespace {
+/// CPUID leaf 7, subleaf 1, EAX bit 5. Not every compiler's __builtin_cpu_supports knows the name.
+bool has_avx512_bf16() {
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+    return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax >> 5 & 1) != 0;
+}
+} // namespace
 
 std::string missing(InstructionSet set) {
     __builtin_cpu_init();
@@ -13,7 +25,7 @@ std::string missing(InstructionSet set) {
     case InstructionSet::f16c:
         return __builtin_cpu_supports("f16c") && __builtin_cpu_supports("avx") ? "" : "this CPU has no F16C";
     case InstructionSet::avx512_bf16:
-        return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vl")
+        return has_avx512_bf16() && __builtin_cpu_supports("avx512vl") // and the system keeps the registers
                    ? ""
                    : "this CPU has no AVX512-BF16";
     }

@@ -21,7 +21,7 @@ struct Finished {
 
 /// A fresh folder below the build tree.
 inline std::filesystem::path scratch(const std::string &name) {
-    const std::filesystem::path folder = std::filesystem::path(HALFSCOPE_SCRATCH) / "scratch" / name;
+    std::filesystem::path folder = std::filesystem::path(HALFSCOPE_SCRATCH) / "scratch" / name;
     std::filesystem::remove_all(folder);
     std::filesystem::create_directories(folder);
     return folder;

@@ -65,7 +65,7 @@ class Assembly {
         for (std::size_t operand : parameter_operands(node)) {
             if (operand >= node.inputs.size()) continue;
             const DraftValue &parameter = draft_.value(node.inputs[operand]);
-            const std::string layer = layer_of_parameter(parameter.source);
+            std::string layer = layer_of_parameter(parameter.source);
             const bool shared = uses_.of(node.inputs[operand]).size() > 1;
             if (!layer.empty() && !(shared && scoped)) return layer;
         }

@@ -107,13 +107,9 @@ std::vector<ValueId> Draft::emit(ops::Operation operation, std::vector<ValueId> 
         return {add_constant(evaluate(operation, contents, results[0].dtype, results[0].shape))};
     }
 
-    DraftNode node{std::move(operation),
-                   std::move(operands),
-                   {},
-                   emission.policy.empty() ? policy_of(operation.kind) : std::move(emission.policy),
-                   origin,
-                   emission.dtype,
-                   std::move(emission.shape)};
+    std::string policy = emission.policy.empty() ? policy_of(operation.kind) : std::move(emission.policy);
+    DraftNode node{std::move(operation), std::move(operands), {}, std::move(policy), origin,
+                   emission.dtype,       emission.shape};
     for (const Result &result : results) {
         DraftValue output;
         output.dtype = result.dtype;

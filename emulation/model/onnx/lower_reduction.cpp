@@ -7,7 +7,6 @@
 namespace halfscope::model::importing {
 namespace {
 
-using ops::DType;
 using ops::OpKind;
 using ops::Shape;
 

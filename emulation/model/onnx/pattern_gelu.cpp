@@ -13,7 +13,7 @@ double alpha_of(const DraftNode &node) { return node.operation.get<ops::Scalars>
 
 class Matcher {
   public:
-    Matcher(const Draft &draft, const DraftUses &uses) : draft_(draft), uses_(uses) {}
+    explicit Matcher(const DraftUses &uses) : uses_(uses) {}
 
     /// x of x * 0.5 * (1 + erf(x / sqrt 2)), the factors in any order.
     [[nodiscard]] std::optional<ValueId> erf_form(const DraftNode &node) const {
@@ -87,7 +87,6 @@ class Matcher {
         }
     }
 
-    const Draft &draft_;
     const DraftUses &uses_;
 };
 
@@ -95,7 +94,7 @@ class Matcher {
 
 void recognise_gelu(Draft &draft, Notes &notes) {
     const DraftUses uses(draft);
-    const Matcher matcher(draft, uses);
+    const Matcher matcher(uses);
     // From the last node: the outermost product is met before the products inside it.
     for (std::size_t n = draft.nodes.size(); n-- > 0;) {
         DraftNode &node = draft.nodes[n];

@@ -34,7 +34,8 @@ struct Decoder {
         ops::Matmul product;
         product.transpose_b = true;
         ValueId scores = builder.apply({OpKind::matmul, product, {}}, {q, k}, path + ".scores", "matmul");
-        const double scaling = 1 / std::sqrt(static_cast<double>(width / heads));
+        const std::int64_t head_width = width / heads;
+        const double scaling = 1 / std::sqrt(static_cast<double>(head_width));
         scores = builder.apply({OpKind::scale, ops::Scalars{scaling, 0}, {}}, {scores}, path + ".scale", "mul");
         const ValueId minus_infinity = builder.graph().add_scalar(-std::numeric_limits<double>::infinity());
         scores = builder.apply({OpKind::where, {}, {}}, {mask, scores, minus_infinity}, path + ".mask", "masked_fill");

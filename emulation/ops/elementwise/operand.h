@@ -40,7 +40,7 @@ template <typename T> class Operand {
             if (loaded != own) std::copy_n(loaded, count, own);
         });
     }
-    Operand(Operand &&) = default;
+    Operand(Operand &&) noexcept = default;
 
     /// Elements [first, first + count) of the output's flat order: a pointer to them, or `scratch`.
     const T *read(std::int64_t first, std::int64_t count, T *scratch) const {

@@ -1,6 +1,8 @@
 #include "emulation/ops/elementwise/exact_results.h"
 #include "emulation/ops/elementwise/operand.h"
 
+#include <cmath>
+
 namespace halfscope::ops::elementwise {
 namespace {
 
@@ -14,7 +16,7 @@ template <typename T> bool evaluate(OpKind kind, T a, T b) {
     case OpKind::logical_and: return a != T(0) && b != T(0);
     case OpKind::logical_or: return a != T(0) || b != T(0);
     case OpKind::logical_not: return a == T(0);
-    case OpKind::is_nan: return a != a;
+    case OpKind::is_nan: return std::isnan(a);
     default: return false;
     }
 }

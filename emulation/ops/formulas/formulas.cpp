@@ -10,6 +10,7 @@
 #include "emulation/ops/formulas/partial_registers-inl.h"
 
 // Name and constants of every formula, for the array forms below: (function, functor, parameters, arguments, operands).
+// NOLINTBEGIN(bugprone-macro-parentheses): C is a type
 #undef HALFSCOPE_EACH_FORMULA
 #define HALFSCOPE_EACH_FORMULA(FORM, C)                                                                                \
     FORM(normalise, Normalise, (const C *x, C mean, C rstd, C gamma, C beta, C *out, std::size_t count),               \
@@ -33,6 +34,7 @@
     FORM(square_root, SquareRoot, (const C *x, C *out, std::size_t count), (x, out, count), (), x)                     \
     FORM(adam_quotient, AdamQuotient, (const C *m, const C *v, C bias, C epsilon, C *out, std::size_t count),          \
          (m, v, bias, epsilon, out, count), (bias, epsilon), m, v)
+// NOLINTEND(bugprone-macro-parentheses)
 #undef HALFSCOPE_UNWRAPPED
 #define HALFSCOPE_UNWRAPPED(...) __VA_ARGS__
 

@@ -11,7 +11,7 @@ namespace halfscope::ops::steps {
 
 template <typename C> C select(bool condition, C yes, C no) { return condition ? yes : no; }
 inline bool all(bool condition) { return condition; }
-template <typename C> bool is_nan(C x) { return x != x; }
+template <typename C> bool is_nan(C x) { return std::isnan(x); }
 /// a * b + c rounded once.
 template <typename C> C fused(C a, C b, C c) { return std::fma(a, b, c); }
 template <typename C> C square_root(C x) { return std::sqrt(x); }

@@ -14,7 +14,6 @@
 namespace halfscope::train {
 namespace {
 
-using model::Role;
 using model::ValueId;
 
 /// A step that is not finite is replayed the first few times and then ever more rarely.

@@ -5,6 +5,8 @@
 
 #include "tests/analysis/trace_builder.h"
 
+#include <cstring>
+
 namespace halfscope::test {
 
 struct LeastSquares {
@@ -62,7 +64,8 @@ inline double train_least_squares(TraceBuilder &builder, const LeastSquares &set
         }
         const float error = p - static_cast<float>(y);
         const double loss = double{error} * double{error};
-        if (step >= setup.steps - setup.steps / 8) tail += loss / static_cast<double>(setup.steps / 8);
+        const auto tail_steps = setup.steps / 8;
+        if (step >= setup.steps - tail_steps) tail += loss / static_cast<double>(tail_steps);
         std::vector<float> g(d), next(d);
         trace::Fidelity f;
         f.layer = "linear";
