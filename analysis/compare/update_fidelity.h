@@ -29,6 +29,8 @@ inline constexpr double costly_retained = 0.9;   ///< below: one step in ten is 
 inline constexpr double broken_retained = 0.5;   ///< below: every second step is lost
 inline constexpr double frozen_retained = 0.1;   ///< below: as good as no update
 inline constexpr double overshot_retained = 2.0; ///< above: twice the step
+/// Updates that retain 1 within this are fp32's: half of what counts as a costly loss.
+inline constexpr double sound_retained = 0.05;
 /// A layer on its own is called frozen only on this many sampled elements: compensated and stochastic rounding move an
 /// element once in many steps, and a small bias may have no such step among the samples.
 inline constexpr double frozen_evidence = 500;

@@ -2,14 +2,27 @@
 
 #include "analysis/statistics/format_limits.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 
 namespace halfscope::analysis {
 
 bool Evidence::dynamic_scale() const {
     const std::string &rule = run.run.loss_scale_rule;
     return !rule.empty() && rule != "none" && !rule.starts_with("static");
+}
+
+bool Evidence::updates_are_fp32s() const {
+    const auto sound = [](const PooledFidelity &f) {
+        return f.known() && std::abs(f.retained - 1) <= sound_retained && f.retained_error <= sound_retained;
+    };
+    return comparison.first_not_finite < 0 && 20 * comparison.skipped <= comparison.steps && sound(fidelity.late) &&
+           sound(fidelity.all) && fidelity.broken_samples == 0 &&
+           std::all_of(fidelity.layers.begin(), fidelity.layers.end(), [](const LayerFidelity &l) {
+               return !l.all.known() || !l.all.retains_less_than(costly_retained);
+           });
 }
 
 double Evidence::setting(std::initializer_list<std::string_view> names, double absent) const {
@@ -24,10 +37,32 @@ double Evidence::setting(std::initializer_list<std::string_view> names, double a
 }
 
 std::span<const Detector> detectors() {
-    static const std::array all{
-        norm_variance_overflow, forward_overflow,         optimizer_underflow, nan_source,
-        lost_weight_updates,    gradient_underflow,       backward_overflow,   scale_collapse,
-        activation_growth,      gradient_underflow_trend, lost_weight_decay,   subnormal_gradients};
+    static const std::array all{norm_variance_overflow,
+                                mask_constant,
+                                attention_logits,
+                                exponential_overflow,
+                                cubic_overflow,
+                                sum_overflow,
+                                product_overflow,
+                                residual_growth,
+                                forward_overflow,
+                                optimizer_underflow,
+                                nan_source,
+                                lost_weight_updates,
+                                gradient_underflow,
+                                no_scale_fits,
+                                clip_before_unscale,
+                                backward_overflow,
+                                scale_collapse,
+                                scale_runaway,
+                                stuck_second_moment,
+                                unrepresentable_integers,
+                                coarse_output,
+                                activation_growth,
+                                gradient_underflow_trend,
+                                lost_weight_decay,
+                                subnormal_flush,
+                                subnormal_gradients};
     return all;
 }
 

@@ -27,10 +27,14 @@ struct Evidence {
     const ScaleWindows &windows;
     const NonFiniteOrigins &origins;
 
-    /// critical when the outcome is bad, else `otherwise`.
+    /// critical when the outcome is bad and fidelity does not contradict, information when it does, else `otherwise`.
     [[nodiscard]] Severity severity_if_bad(Severity otherwise) const {
-        return comparison.bad() ? Severity::critical : otherwise;
+        if (!comparison.bad()) return otherwise;
+        return updates_are_fp32s() ? Severity::info : Severity::critical;
     }
+    /// Nothing that a counter counts has reached the weights: the loss stays finite, next to no step is skipped, and
+    /// the sampled updates of the model and of every layer are fp32's from the same weights.
+    [[nodiscard]] bool updates_are_fp32s() const;
     [[nodiscard]] bool dynamic_scale() const;
     /// A number among the session's settings, under the first of these names that is there; `absent` when none is.
     [[nodiscard]] double setting(std::initializer_list<std::string_view> names, double absent) const;
@@ -61,6 +65,8 @@ struct Detector {
 // One per file.
 extern const Detector forward_overflow, norm_variance_overflow, nan_source, optimizer_underflow, lost_weight_updates,
     lost_weight_decay, gradient_underflow, backward_overflow, scale_collapse, activation_growth, subnormal_gradients,
-    gradient_underflow_trend;
+    gradient_underflow_trend, mask_constant, attention_logits, exponential_overflow, cubic_overflow, sum_overflow,
+    product_overflow, residual_growth, no_scale_fits, clip_before_unscale, scale_runaway, unrepresentable_integers,
+    subnormal_flush, coarse_output, stuck_second_moment;
 
 } // namespace halfscope::analysis

@@ -1,5 +1,7 @@
 #include "analysis/detectors/origin.h"
 
+#include "analysis/statistics/forward_neighbours.h"
+
 #include <algorithm>
 #include <set>
 
@@ -25,6 +27,14 @@ void attach_event(NonFinite &origin, const trace::StoredRun &run) {
             origin.event = &event;
             return;
         }
+}
+
+/// A mask's constant that became -inf, read by a softmax without a NaN: what it stands for, and no origin of anything.
+bool masks_as_meant(const RunRanges &ranges, const TensorHistory &tensor, std::int64_t step) {
+    if (!is_masked_score(ranges, tensor)) return false;
+    const TensorHistory *softmax = next_forward(ranges, tensor, "softmax");
+    if (!softmax) softmax = next_forward(ranges, tensor, "log_softmax");
+    return (softmax->events_at(step) & nan_event) == 0;
 }
 
 } // namespace
@@ -64,6 +74,8 @@ NonFiniteOrigins find_origins(const trace::StoredRun &run, const RunRanges &rang
                 traced.insert(step);
                 const std::uint8_t events = own_events(tensor, twin, step);
                 if (events == 0 || dirty_before.contains(step)) continue;
+                if (phase == Phase::forward && (events & overflow_event) && masks_as_meant(ranges, tensor, step))
+                    continue;
                 dirty.insert(step);
                 const bool was_skipped = skipped.contains(step);
                 if (phase == Phase::forward) {

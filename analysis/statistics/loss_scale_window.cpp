@@ -75,7 +75,7 @@ std::optional<std::pair<int, int>> scale_window(const Exponents &all, const Expo
     return std::pair(low, highest_fitting(amax, format));
 }
 
-ScaleWindows scale_windows(const RunRanges &recipe, const RunRanges *twin) {
+ScaleWindows scale_windows(const RunRanges &recipe, const RunRanges *twin, const number::Format *in_format) {
     const auto is_gradient = [](const TensorHistory &t) {
         return t.info.role == "gradient" || t.info.role == "weight_gradient";
     };
@@ -87,7 +87,7 @@ ScaleWindows scale_windows(const RunRanges &recipe, const RunRanges *twin) {
         if (!is_gradient(tensor) || (any_scaled && !tensor.info.scaled)) continue;
         const TensorHistory *values = twin ? twin->find(tensor.info.name) : nullptr;
         if (!values || total(values->unscaled) == 0) values = &tensor;
-        const number::Format &format = format_named(tensor.info.format);
+        const number::Format &format = in_format ? *in_format : format_named(tensor.info.format);
         const auto bounds = scale_window(values->unscaled, values->unscaled_late, values->unscaled_amax, format);
         if (!bounds) continue;
         windows.reduced = windows.reduced || is_reduced(format);

@@ -55,6 +55,8 @@ struct ScaleWindows {
     std::string sentence; ///< the window of the model in words; empty without gradients
 };
 
-[[nodiscard]] ScaleWindows scale_windows(const RunRanges &recipe, const RunRanges *twin);
+/// `in_format`: judges by this format instead of the one each gradient is stored in.
+[[nodiscard]] ScaleWindows scale_windows(const RunRanges &recipe, const RunRanges *twin,
+                                         const number::Format *in_format = nullptr);
 
 } // namespace halfscope::analysis

@@ -36,6 +36,7 @@ void add_step(TensorHistory &tensor, const trace::TensorStep &record, double los
     tensor.zeros_by_step.push_back(static_cast<float>(ratio(s.zeros + s.underflows, s.count)));
     const double scale = tensor.info.scaled ? loss_scale : 1.0;
     const std::uint64_t values = nonzero_sources(s);
+    tensor.sum_abs_by_step.push_back(s.sum_abs);
     tensor.log2_rms_by_step.push_back(values > 0 && s.sum_squares > 0
                                           ? 0.5 * std::log2(s.sum_squares / static_cast<double>(values)) -
                                                 std::log2(scale)

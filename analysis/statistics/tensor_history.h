@@ -32,6 +32,7 @@ struct TensorHistory {
     Exponents unscaled{};
     Exponents unscaled_late{}; ///< the same, from the second half of the steps
     double unscaled_amax = 0;
+    std::vector<double> sum_abs_by_step; ///< of finite sources, as traced, parallel to summary.steps
     /// log2 of the root mean square of the non-zero sources, unscaled, parallel to summary.steps; NaN where there is
     /// none.
     std::vector<double> log2_rms_by_step;

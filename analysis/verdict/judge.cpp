@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <set>
 
 namespace halfscope::analysis {
 
@@ -200,8 +201,9 @@ Judgement weigh(const Weighing &w) {
 
 /// "high", or a lower word and what would raise it.
 std::string confidence_in(const Weighing &w, const Judgement &j) {
-    if (j.verdict == Verdict::no_verdict) return "low: there is no verdict yet";
     const Evidence &e = w.e;
+    if (j.verdict == Verdict::no_verdict && (!w.twin.present || w.twin.diverged))
+        return "low: there is no verdict; an fp32 twin that trains would raise it";
     const bool not_finite = e.comparison.standing == Standing::diverged;
     std::vector<std::string> wanted;
     if (w.cut_short()) wanted.push_back(fmt::format("the whole run (it was cut short after {})", w.how_far()));
@@ -217,6 +219,14 @@ std::string confidence_in(const Weighing &w, const Judgement &j) {
     if (w.siblings == 0 && !not_finite && noises > 1 && noises < 10) wanted.push_back("more fp32 seeds (`--seeds`)");
     if (j.verdict == Verdict::safe && !e.comparison.fine() && e.comparison.loss_readable && w.twin.learns)
         wanted.push_back("more samples of the loss in fp32");
+    if (j.verdict == Verdict::no_verdict) {
+        if (e.comparison.steps >= plenty_of_steps) wanted.insert(wanted.begin(), "more steps");
+        if (w.siblings == 0) wanted.push_back("more fp32 seeds (`--seeds`)");
+        std::erase_if(wanted, [seen = std::set<std::string>()](const std::string &what) mutable {
+            return !seen.insert(what).second;
+        });
+        return fmt::format("low: there is no verdict yet; {} would raise it", fmt::join(wanted, ", "));
+    }
     if (j.verdict != Verdict::safe && !w.cause()) wanted.push_back("a recognised cause");
     if (wanted.empty()) return "high";
     return fmt::format("{}: {} would raise it", wanted.size() == 1 ? "medium" : "low", fmt::join(wanted, ", "));

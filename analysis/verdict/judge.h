@@ -29,9 +29,6 @@ inline constexpr std::int64_t plenty_of_steps = 50;
 /// Weights that move by less than a tenth of their length in the whole run need not lower the loss visibly.
 inline constexpr double small_journey = 0.1;
 
-/// Updates that retain 1 within this are fp32's: half of what counts as a costly loss.
-inline constexpr double sound_retained = 0.05;
-
 struct Judgement {
     Verdict verdict = Verdict::no_verdict;
     std::string headline;

@@ -1,6 +1,7 @@
 // Builds traces for the analysis tests: real SQLite files, statistics made by the real rounder from real values.
 #pragma once
 
+#include "analysis/statistics/tensor_history.h"
 #include "analysis/verdict/assess.h"
 #include "emulation/number/round_array.h"
 #include "tests/trace/io/example_records.h"
@@ -108,6 +109,13 @@ class TraceBuilder {
         return stored;
     }
 
+    /// As arithmetic that flushes subnormals stores and counts them.
+    void put_flushed(const std::string &name, const std::vector<float> &values) {
+        put(name, values);
+        number::RangeStatistics &statistics = records_.back().statistics;
+        statistics.underflows += std::exchange(statistics.subnormals, 0);
+    }
+
     /// Fidelity of one layer's weight in the step being built. `retained` = u . u32 / |u32|^2.
     trace::Fidelity &fidelity(const std::string &layer, double retained, double norm_ratio, double moved = 1,
                               double gradient_retained = 1, std::int64_t elements = 1000, double squares = 1) {
@@ -145,6 +153,8 @@ class TraceBuilder {
     /// Of the step being built.
     void loss_in_fp32(double loss) { loss_in_fp32_ = loss; }
 
+    void gradient_norm(double norm) { gradient_norm_ = norm; }
+
     struct Scale {
         double used = 1, after = 1;
         bool skipped = false;
@@ -159,6 +169,7 @@ class TraceBuilder {
         s.loss_scale_after = scale.after;
         s.skipped = scale.skipped;
         s.learning_rate = learning_rate;
+        s.gradient_norm = std::exchange(gradient_norm_, 0.0);
         s.loss_in_fp32 = std::exchange(loss_in_fp32_, not_a_number);
         for (auto &r : records_) r.step = s.step;
         for (auto &f : fidelity_) f.step = s.step;
@@ -178,6 +189,12 @@ class TraceBuilder {
     [[nodiscard]] analysis::Assessment assess() {
         writer_->session(session);
         return analysis::assess(trace::Reader(scratch_.path));
+    }
+    /// The ranges of the n-th run, the twin being the first as a rule.
+    [[nodiscard]] analysis::RunRanges ranges(std::size_t n = 0) {
+        writer_->session(session);
+        const trace::Reader reader(scratch_.path);
+        return analysis::read_ranges(reader, reader.runs().at(n));
     }
     /// The first recipe's assessment.
     [[nodiscard]] analysis::RecipeAssessment verdict() { return assess().recipes.at(0); }
@@ -203,7 +220,7 @@ class TraceBuilder {
     std::vector<trace::TensorStep> records_;
     std::vector<trace::Fidelity> fidelity_;
     std::vector<trace::Event> events_;
-    double loss_in_fp32_ = not_a_number;
+    double loss_in_fp32_ = not_a_number, gradient_norm_ = 0;
     bool open_ = false;
     std::int64_t next_step_ = 0;
 };

@@ -1,0 +1,73 @@
+// coarse-output: the output's grid is too coarse for the target.
+//
+// What it looks for. A regression whose prediction is stored in 16 bits before the loss reads it. Values near 300 are 2
+// apart in bf16: whatever the network computes, the mean squared error cannot fall below the rounding error of its own
+// output (hazard A17). That error is in the trace, measured.
+//
+// Which tensors. The last 16-bit forward result before an `mse_loss`, and the twin's final loss.
+//
+// Threshold. A mean squared rounding error of a quarter of the twin's final loss or more: the floor is then visible in
+// the curve (at equality the loss doubles). A warning; critical when the outcome is bad. Fidelity need not show it: the
+// updates can be fp32's while the reading of the loss is not, so the judge weighs the loss in fp32 beside it.
+#include "analysis/detectors/detector.h"
+
+#include "analysis/statistics/format_limits.h"
+#include "analysis/statistics/wording.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace halfscope::analysis {
+
+namespace {
+
+constexpr double visible = 0.25;
+
+void find(const Evidence &e, std::vector<Finding> &findings) {
+    const TensorHistory *loss = nullptr, *output = nullptr;
+    for (const TensorHistory &tensor : e.ranges.tensors)
+        if (tensor.info.operation == "mse_loss" && !tensor.info.backward) loss = &tensor;
+    if (!loss || !e.twin) return;
+    for (const TensorHistory &tensor : e.ranges.tensors)
+        if (!tensor.info.backward && tensor.info.role == "activation" && tensor.info.order < loss->info.order &&
+            &tensor != loss)
+            output = &tensor;
+    if (!output || !is_reduced(format_named(output->info.format))) return;
+    const double floor = output->summary.mse, reached = e.comparison.outcome.reference_final;
+    if (!(floor > 0) || !std::isfinite(reached) || floor < visible * reached) return;
+    const number::Format &format = format_named(output->info.format);
+    const double amax = double{output->summary.total.amax};
+    Finding f;
+    f.detector = coarse_output.info.id;
+    f.severity = e.severity_if_bad(Severity::warning);
+    f.layer = output->info.layer;
+    f.tensor = output->info.name;
+    f.first_step = output->summary.steps.empty() ? -1 : output->summary.steps.front();
+    f.weight = 84;
+    f.evidence =
+        fmt::format("{} reaches {}, where {} has a spacing of {}; rounding alone makes a mean squared error of "
+                    "{}, beside a final loss of {} in fp32.",
+                    named(f.tensor), figure(amax), format.name,
+                    figure(std::ldexp(1.0, std::ilogb(amax) - format.precision + 1)), figure(floor), figure(reached));
+    f.cause =
+        fmt::format("The predictions of {} are rounded to a grid in {} that is coarse beside the error to be learnt.",
+                    named(f.layer), format.name);
+    f.remedy = fmt::format("Compute {} in fp32 (an output layer costs next to nothing), or normalise the target.",
+                           named(f.layer));
+    findings.push_back(std::move(f));
+}
+
+} // namespace
+
+const Detector coarse_output{
+    {"coarse-output", "Output grid too coarse for the target",
+     "A 16-bit prediction read by a mean squared error, and its measured rounding error beside the twin's final loss.",
+     "A mean squared rounding error of a quarter of the twin's final loss: from there the floor shows in the curve. "
+     "Critical when the outcome is bad.",
+     "Predictions near 300 in bf16 are 2 apart: the rounding error has a mean square of 4 / 12 = 0.33. A network that "
+     "reaches 0.1 in fp32 cannot get below 0.33.",
+     "The output layer in fp32, or a normalised target."},
+    find};
+
+} // namespace halfscope::analysis
