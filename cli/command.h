@@ -17,9 +17,10 @@ struct Invocation {
 };
 
 void add_profile_command(CLI::App &app, Invocation &invocation);
-void add_emulate_command(CLI::App &app, Invocation &invocation);
 void add_validate_command(CLI::App &app, Invocation &invocation);
+void add_emulate_command(CLI::App &app, Invocation &invocation);
 void add_report_command(CLI::App &app, Invocation &invocation);
+void add_analyze_command(CLI::App &app, Invocation &invocation);
 void add_testfloat_command(CLI::App &app, Invocation &invocation);
 void add_formats_command(CLI::App &app, Invocation &invocation);
 void add_zoo_command(CLI::App &app, Invocation &invocation);

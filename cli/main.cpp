@@ -56,6 +56,7 @@ int run(int argc, char **argv) {
     add_profile_command(app, invocation);
     add_emulate_command(app, invocation);
     add_report_command(app, invocation);
+    add_analyze_command(app, invocation);
     add_validate_command(app, invocation);
     add_explain_command(app, invocation);
     add_formats_command(app, invocation);

@@ -30,9 +30,10 @@ TensorOutlook outlook_of(const RunRanges &run, const TensorHistory &tensor, cons
     return result;
 }
 
-/// Worse first: what matters, then overflow, then what the lost values weigh, then how many there are.
+/// Worse first: what counts, what matters, then overflow, then what the lost values weigh, then how many there are.
 bool worse(const TensorOutlook &a, const TensorOutlook &b) {
     const auto overflows = [](const TensorOutlook &t) { return t.forecast.overflows > 0 && !t.mask; };
+    if (a.counts != b.counts) return a.counts;
     if (a.matters != b.matters) return a.matters;
     if (overflows(a) != overflows(b)) return overflows(a);
     if (a.lost_squares_share != b.lost_squares_share) return a.lost_squares_share > b.lost_squares_share;

@@ -38,6 +38,13 @@ TEST_CASE("wrong input is refused in one sentence") {
     check_refusal("profile zoo:mlp --betas 0.9" + out, "--betas");
     check_refusal("profile zoo:mlp --betas 0.9,1.5" + out, "--betas");
     check_refusal("profile zoo:mlp --loss-scale statc:4" + out, "statc");
+    check_refusal("analyze", "DIR");
+    check_refusal("analyze /nowhere/at/all", "/nowhere/at/all");
+    check_refusal("analyze " + scratch("empty").string(), "trace.db");
+    check_refusal("analyze . --format fp61", "fp16");
+    check_refusal("analyze . --loss-scale static:many", "static:many");
+    check_refusal("analyze . --loss-scale static:0", "positive");
+    check_refusal("analyze . --loss-scale dynamic", "static:K");
     check_refusal("profile zoo:mlp --accumulate hoper" + out, "hoper");
     check_refusal("profile zoo:mlp --recipes bf16-amp --accumulate volta" + out, "recipe 'bf16-amp'");
     check_refusal("profile zoo:mlp --data /nowhere" + out, "/nowhere");
