@@ -108,8 +108,8 @@ TEST_CASE("A14, A15, A02: exponentials, sums and products") {
     check_named(profile({same("reduce_sum", {262144}), {"divide", {1}, {not_number}}}, true), "sum-overflow");
     check_named(profile({same("multiply", {75000, 2}), normed_to_nan}, true), "product-overflow");
     CHECK(profile({same("exponential", {59874.14F, 1})}, false).findings.empty()); // exp(11)
-    CHECK(profile({same("reduce_sum", {16384})}, false).findings.empty());     // 128 x 128
-    CHECK(profile({same("multiply", {65280, 2})}, false).findings.empty());    // 255 * 256
+    CHECK(profile({same("reduce_sum", {16384})}, false).findings.empty());         // 128 x 128
+    CHECK(profile({same("multiply", {65280, 2})}, false).findings.empty());        // 255 * 256
 }
 
 TEST_CASE("A13: the cube in a GELU is information until gradients are NaN") {
