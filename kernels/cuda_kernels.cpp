@@ -5,44 +5,43 @@
 #include "kernels/twin/elementwise.h"
 
 #include <string>
+#include <utility>
 
 namespace halfscope::kernels {
 namespace {
 
 std::string no_device() { return cuda_available() ? std::string{} : "CUDA: " + cuda_status(); }
 
-Kernel rounding_kernel(number::FormatId format) {
+Kernel conversion(std::string name, std::string order) {
     Kernel kernel;
-    kernel.name = "cuda-fp32-to-" + std::string(number::format_of(format).name);
+    kernel.name = std::move(name);
     kernel.task = Task::convert;
-    kernel.result = format;
-    kernel.order = "to nearest even, one rounding";
+    kernel.order = std::move(order);
     kernel.place = Place::cuda;
     kernel.unavailable = no_device;
-    // The device makes 0x7fff of every NaN.
-    kernel.nan = NanRule::any_nan;
-    kernel.run = [format](const KernelCall &call) {
-        const auto count = static_cast<std::size_t>(call.output.shape.elements());
-        round_on_device({call.inputs[0].as<const float>(), count}, format, {call.output.as<std::uint16_t>(), count});
-    };
+    kernel.nan = NanRule::any_nan; // the device makes 0x7fff of every NaN
     kernel.emulate = [](const KernelCall &call) { emulate_elementwise(Task::convert, {}, call); };
     return kernel;
 }
 
+Kernel rounding_kernel(number::FormatId format) {
+    Kernel kernel =
+        conversion("cuda-fp32-to-" + std::string(number::format_of(format).name), "to nearest even, one rounding");
+    kernel.result = format;
+    kernel.run = [format](const KernelCall &call) {
+        const auto count = static_cast<std::size_t>(call.output.shape.elements());
+        round_on_device({call.inputs[0].as<const float>(), count}, format, {call.output.as<std::uint16_t>(), count});
+    };
+    return kernel;
+}
+
 Kernel widening_kernel(number::FormatId format) {
-    Kernel kernel;
-    kernel.name = "cuda-" + std::string(number::format_of(format).name) + "-to-fp32";
-    kernel.task = Task::convert;
+    Kernel kernel = conversion("cuda-" + std::string(number::format_of(format).name) + "-to-fp32", "exact");
     kernel.operands = format;
-    kernel.order = "exact";
-    kernel.place = Place::cuda;
-    kernel.unavailable = no_device;
-    kernel.nan = NanRule::any_nan;
     kernel.run = [format](const KernelCall &call) {
         const auto count = static_cast<std::size_t>(call.output.shape.elements());
         widen_on_device({call.inputs[0].as<const std::uint16_t>(), count}, format, {call.output.as<float>(), count});
     };
-    kernel.emulate = [](const KernelCall &call) { emulate_elementwise(Task::convert, {}, call); };
     return kernel;
 }
 

@@ -13,6 +13,7 @@
 
 #include "analysis/statistics/format_limits.h"
 #include "analysis/statistics/wording.h"
+#include "emulation/number/ulp.h"
 
 #include <fmt/format.h>
 
@@ -48,8 +49,8 @@ void find(const Evidence &e, std::vector<Finding> &findings) {
     f.evidence =
         fmt::format("{} reaches {}, where {} has a spacing of {}; rounding alone makes a mean squared error of "
                     "{}, beside a final loss of {} in fp32.",
-                    named(f.tensor), figure(amax), format.name,
-                    figure(std::ldexp(1.0, std::ilogb(amax) - format.precision + 1)), figure(floor), figure(reached));
+                    named(f.tensor), figure(amax), format.name, figure(number::ulp_at(format, amax)), figure(floor),
+                    figure(reached));
     f.cause =
         fmt::format("The predictions of {} are rounded to a grid in {} that is coarse beside the error to be learnt.",
                     named(f.layer), format.name);

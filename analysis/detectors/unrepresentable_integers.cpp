@@ -13,6 +13,7 @@
 
 #include "analysis/statistics/format_limits.h"
 #include "analysis/statistics/wording.h"
+#include "emulation/number/ulp.h"
 
 #include <fmt/format.h>
 
@@ -41,7 +42,7 @@ void find(const Evidence &e, std::vector<Finding> &findings) {
     if (!first) return;
     const number::Format &format = format_named(first->info.format);
     const double amax = double{first->summary.total.amax};
-    const double spacing = std::ldexp(1.0, std::ilogb(amax) - format.precision + 1);
+    const double spacing = number::ulp_at(format, amax);
     Finding f;
     f.detector = unrepresentable_integers.info.id;
     f.severity = e.severity_if_bad(Severity::warning);

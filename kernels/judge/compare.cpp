@@ -3,6 +3,7 @@
 #include "kernels/judge/exact_operands.h"
 
 #include "emulation/number/comparison.h"
+#include "emulation/number/ulp.h"
 
 #include <fmt/format.h>
 
@@ -64,12 +65,6 @@ struct BitCounts {
         }
     }
 };
-
-/// Spacing of a format's values at |value|.
-double ulp_at(const number::Format &f, double value) {
-    if (!(value != 0) || std::isinf(value)) return std::ldexp(1.0, f.emin - f.precision + 1);
-    return std::ldexp(1.0, std::clamp(std::ilogb(value), f.emin, f.emax) - f.precision + 1);
-}
 
 /// Errors of a chunk of elements against the exact results.
 struct ErrorSums {

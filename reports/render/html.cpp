@@ -1,6 +1,7 @@
 #include "reports/render/html.h"
 
 #include "reports/document/output_file.h"
+#include "reports/render/escaped.h"
 #include "reports/render/page_data.h"
 
 #include <fmt/format.h>
@@ -14,18 +15,6 @@ namespace halfscope::reports {
 extern const std::string_view report_page; // reports/web/src, bundled and embedded at build time
 
 namespace {
-
-std::string escaped(std::string_view text) {
-    std::string result;
-    for (const char c : text) switch (c) {
-        case '&': result += "&amp;"; break;
-        case '<': result += "&lt;"; break;
-        case '>': result += "&gt;"; break;
-        case '"': result += "&quot;"; break;
-        default: result += c;
-        }
-    return result;
-}
 
 /// What a reader without JavaScript sees, and a mail program's preview; the page replaces it.
 std::string summary_of(const analysis::Assessment &assessment) {

@@ -1,6 +1,7 @@
 #include "reports/render/validation_page.h"
 
 #include "reports/document/output_file.h"
+#include "reports/render/escaped.h"
 #include "reports/render/validation_text.h"
 
 #include <fmt/format.h>
@@ -26,18 +27,6 @@ th { text-align: left; font-weight: 500; color: var(--quiet) } th, td { padding:
 summary { cursor: pointer } pre { white-space: pre-wrap; font-size: 13px } code { font-size: 13px }
 </style></head><body><main>
 )";
-
-std::string escaped(std::string_view text) {
-    std::string result;
-    for (const char c : text) switch (c) {
-        case '&': result += "&amp;"; break;
-        case '<': result += "&lt;"; break;
-        case '>': result += "&gt;"; break;
-        case '"': result += "&quot;"; break;
-        default: result += c;
-        }
-    return result;
-}
 
 std::string_view tone_of(Verdict verdict) {
     return verdict == Verdict::bit_equal ? "good" : verdict == Verdict::different_order ? "fine" : "bad";
