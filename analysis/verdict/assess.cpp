@@ -94,10 +94,12 @@ RecipeAssessment assess_recipe(const trace::Session &session, const trace::Reade
 
 } // namespace
 
-Assessment assess(const trace::Reader &reader) {
+Assessment assess(const trace::Reader &reader) { return assess(reader, reader); }
+
+Assessment assess(const trace::Reader &reader, const trace::Reader &fp32) {
     Assessment assessment;
     assessment.session = reader.session();
-    const std::vector<trace::StoredRun> runs = reader.runs();
+    const std::vector<trace::StoredRun> runs = fp32.runs();
 
     Twin twin;
     std::vector<std::vector<double>> siblings;
@@ -107,7 +109,7 @@ Assessment assess(const trace::Reader &reader) {
     }
     ReferenceAssessment &reference = assessment.reference;
     if (twin.run) {
-        twin.ranges = read_ranges(reader, *twin.run);
+        twin.ranges = read_ranges(fp32, *twin.run);
         reference.run = twin.run->run;
         reference.complete = twin.run->complete;
         reference.steps = twin.run->steps;
@@ -123,7 +125,7 @@ Assessment assess(const trace::Reader &reader) {
     }
     reference.sibling_losses = siblings;
 
-    for (const trace::StoredRun &run : runs)
+    for (const trace::StoredRun &run : &reader == &fp32 ? runs : reader.runs())
         if (run.run.kind == trace::Run::Kind::recipe)
             assessment.recipes.push_back(assess_recipe(assessment.session, reader, run, twin, siblings));
     return assessment;

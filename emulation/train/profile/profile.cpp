@@ -50,10 +50,7 @@ class Profile {
     bool run() {
         if (settings_.fidelity && !recipes_.empty())
             twin_ = std::make_unique<Twin>(forward_, settings_.training, backend_);
-        const Recipe fp32 = recipe_named("fp32");
-        if (!train({trace::Run::Kind::reference, fp32, settings_.training, fp32.name}, forward_)) return false;
-        for (int sibling = 1; sibling <= settings_.siblings; ++sibling)
-            if (!train_sibling(fp32, sibling)) return false;
+        if (settings_.reference && !run_fp32()) return false;
         for (const Recipe &recipe : recipes_)
             if (!train({trace::Run::Kind::recipe, recipe, settings_.training, recipe.name}, forward_)) return false;
         return true;
@@ -61,6 +58,14 @@ class Profile {
 
   private:
     [[nodiscard]] bool stopped() const { return settings_.stop && *settings_.stop; }
+
+    bool run_fp32() {
+        const Recipe fp32 = recipe_named("fp32");
+        if (!train({trace::Run::Kind::reference, fp32, settings_.training, fp32.name}, forward_)) return false;
+        for (int sibling = 1; sibling <= settings_.siblings; ++sibling)
+            if (!train_sibling(fp32, sibling)) return false;
+        return true;
+    }
 
     bool train_sibling(const Recipe &fp32, int sibling) {
         RunRequest request{trace::Run::Kind::sibling, fp32, settings_.training, fmt::format("fp32 seed {}", sibling)};

@@ -23,7 +23,8 @@ struct ProfileSettings {
     std::optional<std::string> loss_scale; ///< rule for every recipe but fp32, in place of the recipes' own
     /// Accumulation of products with 16-bit operands, in place of the recipes' own.
     std::optional<ops::Accumulation> accumulation;
-    int siblings = 1; ///< further fp32 runs with other seeds, for the spread that has nothing to do with precision
+    bool reference = true; ///< false: neither the fp32 reference nor its siblings run; another trace has them
+    int siblings = 1;      ///< further fp32 runs with other seeds, for the spread that has nothing to do with precision
     bool fidelity = true;
     bool evaluation = true;
     /// The forward graph with its loss, initialised from another seed; siblings start there. Empty: they start from the
@@ -36,10 +37,10 @@ struct ProfileSettings {
 using ProgressCallback =
     std::function<void(const std::string &run, std::int64_t step, std::int64_t steps, double loss)>;
 
-/// Runs the fp32 reference, its siblings, then every recipe; returns false when it was stopped before the end. Runs
-/// that are not finished stay readable but are not marked complete. `forward` has its loss and is not differentiated;
-/// `dataset` was opened for demand_of(forward). Throws std::invalid_argument with one sentence when a recipe does not
-/// fit the model (a pattern that matches nothing), before anything is run.
+/// Runs the fp32 reference and its siblings (unless settings.reference is false), then every recipe; returns false when
+/// it was stopped before the end. Runs that are not finished stay readable but are not marked complete. `forward` has
+/// its loss and is not differentiated; `dataset` was opened for demand_of(forward). Throws std::invalid_argument with
+/// one sentence when a recipe does not fit the model (a pattern that matches nothing), before anything is run.
 bool profile(const model::Graph &forward, const data::Dataset &dataset, const ProfileSettings &settings,
              ops::Backend &backend, trace::Writer &writer, const ProgressCallback &progress = {});
 
