@@ -125,40 +125,59 @@ Kernel kernel_to_reveal(const Options &options) {
     return some.front();
 }
 
+std::vector<std::string> lines_of(const kernels::reveal::SummationTree &tree, const kernels::reveal::TermNames &names) {
+    std::vector<std::string> lines;
+    for (const auto &line : kernels::reveal::describe(tree, names))
+        lines.push_back(std::string(static_cast<std::size_t>(line.depth) * 2, ' ') + line.text);
+    return lines;
+}
+
+reports::Json order_document(const kernels::reveal::Revelation &found) {
+    reports::Json orders = reports::Json::array();
+    for (const auto &order : found.orders)
+        orders.push_back({{"element", order.element},
+                          {"description", lines_of(order.tree, found.names)},
+                          {"steps", order.steps},
+                          {"bit_equal", order.bit_equal},
+                          {"terms", order.tree.terms},
+                          {"nodes", order.tree.nodes}});
+    return {{"schema", "halfscope.order/1"},  {"kernel", found.kernel},     {"task", found.task},
+            {"length", found.problem.length}, {"rows", found.problem.rows}, {"columns", found.problem.columns},
+            {"probes", found.probes},         {"compared", found.compared}, {"bit_equal", found.bit_equal()},
+            {"orders", std::move(orders)}};
+}
+
+void print_orders(const kernels::reveal::Revelation &found) {
+    fmt::print("{}: {} of {} terms, found by {} sums\n", found.kernel, found.task, found.problem.length, found.probes);
+    const bool several = found.orders.size() > 1;
+    for (std::size_t i = 0; i < found.orders.size(); ++i) {
+        const auto &order = found.orders[i];
+        if (several)
+            fmt::print("  order {} of {}, of {} results, found at element [{}, {}]\n", i + 1, found.orders.size(),
+                       order.bit_equal, order.element / found.problem.columns, order.element % found.problem.columns);
+        for (const std::string &line : lines_of(order.tree, found.names))
+            fmt::print("  {}{}\n", several ? "  " : "", line);
+    }
+    const std::string order = several ? "these orders" : "this order";
+    if (found.matches())
+        fmt::print("  the emulator in {} gives the same bits in all {} results ({})\n", order, found.compared,
+                   found.orders.front().steps);
+    else
+        fmt::print("  the emulator in {} gives the same bits in {} of {} results at best ({}); something else than the "
+                   "order makes the others\n",
+                   order, found.bit_equal(), found.compared, found.orders.front().steps);
+}
+
 int reveal(const Options &options) {
     const Kernel kernel = kernel_to_reveal(options);
     const auto found =
         kernels::reveal::reveal(kernel, {options.validation.inputs.size, options.validation.inputs.seed});
-    reports::Json lines = reports::Json::array();
-    std::string text;
-    for (const auto &line : kernels::reveal::describe(found.tree, found.names)) {
-        const std::string whole = std::string(static_cast<std::size_t>(line.depth) * 2, ' ') + line.text;
-        text += "  " + whole + "\n";
-        lines.push_back(whole);
-    }
-    const std::string bits =
-        found.matches()
-            ? fmt::format("the emulator in this order gives the same bits in all {} results ({})", found.compared,
-                          found.steps)
-            : fmt::format(
-                  "the emulator in this order gives the same bits in {} of {} results at best ({}); the order is "
-                  "that of element [0, 0], others may have another",
-                  found.bit_equal, found.compared, found.steps);
-    if (!options.json.empty()) {
-        const reports::Json document = {
-            {"schema", "halfscope.order/1"},  {"kernel", found.kernel},          {"task", found.task},
-            {"length", found.problem.length}, {"rows", found.problem.rows},      {"columns", found.problem.columns},
-            {"probes", found.probes},         {"description", std::move(lines)}, {"steps", found.steps},
-            {"compared", found.compared},     {"bit_equal", found.bit_equal},    {"terms", found.tree.terms},
-            {"nodes", found.tree.nodes}};
-        if (options.json == "-")
-            fmt::print("{}", reports::to_text(document));
-        else
-            reports::write_output_file(options.json, reports::to_text(document));
-    }
-    if (options.json != "-")
-        fmt::print("{}: {} of {} terms, found by {} sums\n{}  {}\n", found.kernel, found.task, found.problem.length,
-                   found.probes, text, bits);
+    const std::string document = reports::to_text(order_document(found));
+    if (!options.json.empty() && options.json != "-") reports::write_output_file(options.json, document);
+    if (options.json == "-")
+        fmt::print("{}", document);
+    else
+        print_orders(found);
     return found.matches() ? done : unsafe;
 }
 

@@ -16,6 +16,8 @@ using ops::Shape;
 
 constexpr std::int64_t default_elements = std::int64_t{1} << 20, default_length = 256, default_order = 64;
 constexpr std::int64_t row_count = 256; ///< rows of sum, dot, softmax and layer_norm: each kind 16 times
+/// Rows of dot's b and c that are of one kind, one after the other, so that all kinds meet.
+constexpr std::size_t dot_repeat_b = 16, dot_repeat_c = 4;
 
 HostTensor tensor_of(const std::vector<std::uint32_t> &patterns, number::FormatId format, const Shape &shape) {
     HostTensor tensor(storage_of(format), shape);
@@ -68,8 +70,8 @@ HostTensor reshaped(HostTensor tensor, const Shape &shape) {
 std::vector<HostTensor> dot_inputs(const Kernel &kernel, std::int64_t length, Draw &draw) {
     const number::FormatId accumulator = kernel.accumulator.value_or(number::FormatId::fp32);
     HostTensor a = rows_of(kernel, kernel.operands, row_count, length, 1, draw);
-    HostTensor b = rows_of(kernel, kernel.operands, row_count, length, 16, draw);
-    HostTensor c = reshaped(rows_of(kernel, accumulator, row_count, 1, 4, draw), Shape{row_count});
+    HostTensor b = rows_of(kernel, kernel.operands, row_count, length, dot_repeat_b, draw);
+    HostTensor c = reshaped(rows_of(kernel, accumulator, row_count, 1, dot_repeat_c, draw), Shape{row_count});
     // Half of the rows start from zero, so that a span in c does not hide what the products do.
     const std::size_t size = ops::size_of(c.dtype);
     std::memset(c.bytes.data(), 0, c.bytes.size() / 2 / size * size);
@@ -133,6 +135,28 @@ std::vector<HostTensor> make_inputs(const Kernel &kernel, const InputOptions &op
     case Task::matmul: return matmul_inputs(kernel, size_or(default_order), draw);
     case Task::layer_norm: return layer_norm_inputs(kernel, size_or(default_length), draw);
     default: return elementwise_inputs(kernel, size_or(default_elements), options.seed);
+    }
+}
+
+judge::ElementChoice ordinary_elements(Task task, const Shape &result) {
+    const auto ordinary = [](std::int64_t row, std::size_t repeat) {
+        return is_ordinary(row_kind(static_cast<std::size_t>(row) / repeat));
+    };
+    switch (task) {
+    case Task::sum: return [ordinary](std::int64_t row) { return ordinary(row, 1); };
+    case Task::dot:
+        return [ordinary](std::int64_t row) {
+            return ordinary(row, 1) && ordinary(row, dot_repeat_b) &&
+                   (row < row_count / 2 || ordinary(row, dot_repeat_c));
+        };
+    case Task::matmul: // c's rows are of a's kinds, or zero
+        return [ordinary, columns = result[1]](std::int64_t index) {
+            return ordinary(index / columns, 1) && ordinary(index % columns, 1);
+        };
+    case Task::softmax:
+    case Task::layer_norm:
+        return [ordinary, length = result[1]](std::int64_t index) { return ordinary(index / length, 1); };
+    default: return {};
     }
 }
 

@@ -2,6 +2,7 @@
 // function of the kernel's task and formats, the size and the seed.
 #pragma once
 
+#include "kernels/judge/judgement.h"
 #include "kernels/registry/kernel.h"
 
 namespace halfscope::kernels {
@@ -24,6 +25,9 @@ struct InputOptions {
 /// about the largest finite one, signed zeros, and rows with infinities and NaN; see rows.h. For kernels whose order is
 /// free, exponents are kept where no order overflows.
 [[nodiscard]] std::vector<ops::HostTensor> make_inputs(const Kernel &kernel, const InputOptions &options);
+
+/// The elements of the result that come of operands about 1 alone; all of an elementwise task.
+[[nodiscard]] judge::ElementChoice ordinary_elements(Task task, const ops::Shape &result);
 
 /// The shape of the result for these inputs.
 [[nodiscard]] ops::Shape result_shape(Task task, std::span<const ops::HostTensor> inputs);

@@ -31,4 +31,7 @@ void fill_row(RowKind kind, const number::Format &f, int highest, Draw &draw, st
 /// The kinds in turn, ordinary ones more often than those that end in inf or NaN.
 [[nodiscard]] RowKind row_kind(std::size_t row);
 
+/// Values about 1, as tensors of a network are.
+[[nodiscard]] constexpr bool is_ordinary(RowKind kind) { return kind <= RowKind::same; }
+
 } // namespace halfscope::kernels

@@ -205,8 +205,10 @@ void judge_errors(const Results &r, const number::Format &f, ops::ThreadPool &th
     const std::vector<std::int64_t> sample = exact_sample(r, f, worst_bits);
     struct Sums : ErrorSums {
         double scale = 0, absolute = 0;
+        bool tolerance = false; ///< some element speaks for it
         void merge(const Sums &other) {
             ErrorSums::merge(other);
+            tolerance = tolerance || other.tolerance;
             scale = std::max(scale, other.scale);
             absolute = std::max(absolute, other.absolute);
         }
@@ -219,6 +221,8 @@ void judge_errors(const Results &r, const number::Format &f, ops::ThreadPool &th
                 some.count(f, index, right, value_at(r.tested, index),
                            r.emulated.data ? std::optional(value_at(r.emulated, index)) : std::nullopt);
                 if (!std::isfinite(right.bound) || !std::isfinite(right.exact.high)) continue;
+                if (r.tolerance_elements && !r.tolerance_elements(index)) continue;
+                some.tolerance = true;
                 some.scale = std::max(some.scale, right.scale);
                 // What the two relative parts leave of the bound.
                 some.absolute = std::max(some.absolute, right.bound - r.exact->rtol * std::fabs(right.exact.high) -
@@ -241,7 +245,7 @@ void judge_errors(const Results &r, const number::Format &f, ops::ThreadPool &th
     judgement.errors = errors;
     judgement.bound = r.exact->derivation;
     if (sums.worst_at >= 0) judgement.worst_error = element_at(r, sums.worst_at);
-    judgement.tolerance = tolerance_for(*r.exact, sums.scale, std::max(0.0, sums.absolute));
+    if (sums.tolerance) judgement.tolerance = tolerance_for(*r.exact, sums.scale, std::max(0.0, sums.absolute));
     if (static_cast<std::int64_t>(sample.size()) < r.tested.shape.elements())
         judgement.evidence.push_back(fmt::format("{} of {} elements, evenly spaced, were held against the exact result",
                                                  sample.size(), r.tested.shape.elements()));

@@ -20,6 +20,7 @@ struct Results {
     /// Of the results; the storage's own unless it is tf32 kept in fp32.
     number::FormatId format = number::FormatId::fp32;
     const ExactResults *exact = nullptr; ///< null: bits alone are judged
+    ElementChoice tolerance_elements;    ///< the elements that the printed tolerance is made for; empty: all
     /// Exact results are computed for all elements up to this much work (elements * ExactResults::work), above it for
     /// evenly spaced ones, the most different and all that are not finite.
     std::int64_t most_exact_work = std::int64_t{1} << 32;

@@ -133,12 +133,17 @@ class Search {
             v.c = ProductVariant::C::added_last;
             variants.push_back(v);
         };
-        for (const Accumulation model : models) with_c_last({.model = model});
+        const auto with_c_last_and_separate_products = [&](ProductVariant v) {
+            with_c_last(v);
+            v.separate_products = true;
+            if (separates(v.model)) with_c_last(v);
+        };
+        for (const Accumulation model : models) with_c_last_and_separate_products({.model = model});
         if (auto match = first_of(variants)) return match;
         variants.clear();
         for (const Accumulation model : models)
             if (model == q_.asked || !accumulates_narrowly(model))
-                for (const ProductVariant &v : cuts(model, q_.inputs.depth())) with_c_last(v);
+                for (const ProductVariant &v : cuts(model, q_.inputs.depth())) with_c_last_and_separate_products(v);
         if (auto match = first_of(variants)) return match;
         variants.clear();
         for (ProductVariant v : rounded_variants(models)) with_c_last(v);
@@ -147,6 +152,10 @@ class Search {
     }
 
   private:
+    [[nodiscard]] bool separates(Accumulation model) const {
+        return model == Accumulation::fma_chain && q_.inputs.a.dtype == ops::DType::fp32;
+    }
+
     /// One more rounding of operands or partial sums.
     [[nodiscard]] std::vector<ProductVariant> rounded_variants(const std::vector<Accumulation> &models) const {
         std::vector<ProductVariant> all;
@@ -229,7 +238,7 @@ class Search {
         if (!leaving.plain() || v.rounded_operands || v.rounded_parts ||
             (accumulates_narrowly(v.model) && !accumulates_narrowly(q_.asked)) || (cuts_operands && !cutting_was_asked))
             return Kind::extra_rounding;
-        return v.parts == 1 && v.c == ProductVariant::C::starts ? Kind::model : Kind::order;
+        return v.parts == 1 && v.c == ProductVariant::C::starts && !v.separate_products ? Kind::model : Kind::order;
     }
 
     const ProductQuestion &q_;
@@ -285,6 +294,11 @@ std::optional<ProductLikeness> most_alike(const ProductQuestion &question, ops::
     for (const Accumulation model : models) {
         std::vector<ProductVariant> variants = cuts(model, question.inputs.depth());
         variants.insert(variants.begin(), {.model = model});
+        if (model == Accumulation::fma_chain && question.inputs.a.dtype == ops::DType::fp32)
+            for (std::size_t i = 0, count = variants.size(); i < count; ++i) {
+                variants.push_back(variants[i]);
+                variants.back().separate_products = true;
+            }
         for (const ProductVariant &variant : variants) {
             const ops::HostTensor result = compute(variant, inputs, one_thread);
             const auto found = result.as<std::uint32_t>(), wanted = tested.as<std::uint32_t>();

@@ -152,6 +152,7 @@ class Judge {
         results.model = std::string(ops::name_of(model_));
         results.format = ops::format_id(tested_.dtype);
         results.exact = &exact_;
+        results.tolerance_elements = inputs_.tolerance_elements;
         judgement_ = compare(results, threads_);
         if (judgement_.verdict == Verdict::bit_equal) {
             judgement_.explanation = fmt::format("These are {} bits: all {} results are equal.",

@@ -124,6 +124,7 @@ Judgement judge_rows(const RowInputs &inputs, const ops::TensorView &tested, std
     results.model = fmt::format("'{}'", asked.name);
     results.format = ops::format_id(tested.dtype);
     results.exact = &exact;
+    results.tolerance_elements = inputs.tolerance_elements;
     Judgement j = compare(results, threads);
     if (j.verdict == Verdict::bit_equal || only_nan(j)) return j;
     const Verdict by_bound = j.verdict;

@@ -9,6 +9,7 @@
 #include "emulation/number/format.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -59,7 +60,11 @@ struct ExactErrors {
     double emulated_worst_ulp = 0, emulated_mean_ulp = 0, emulated_typical_of_scale = 0;
 };
 
-/// What to put into numpy.allclose(kernel, exact, rtol=, atol=), for inputs like these.
+/// Which elements of a result, by row-major index.
+using ElementChoice = std::function<bool(std::int64_t index)>;
+
+/// What to put into numpy.allclose(kernel, exact, rtol=, atol=), for inputs like these; of adversarial inputs, like the
+/// ordinary ones among them.
 struct Tolerance {
     double rtol = 0, atol = 0;
     std::string derivation; ///< one line: where the two come from, for other inputs

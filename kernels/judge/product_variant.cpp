@@ -90,12 +90,36 @@ ops::HostTensor joined(std::vector<ops::HostTensor> parts, ProductVariant::Join 
     return std::move(parts[0]);
 }
 
+/// out = c + a b with k ascending, from c or +0, every product rounded before it is added.
+void separate_product(const ops::TensorView &a, const ops::TensorView &b, const ops::TensorView *c,
+                      const ops::TensorView &out, ops::ThreadPool &threads) {
+    const auto leading = [](const ops::Shape &shape) {
+        return ops::Shape(shape.sizes().first(shape.sizes().size() - 2));
+    };
+    const std::int64_t depth = a.shape[a.shape.rank() - 1], n = out.shape[out.shape.rank() - 1],
+                       m = out.shape[out.shape.rank() - 2];
+    threads.run(out.shape.elements() / std::max<std::int64_t>(1, n), [&](std::int64_t row) {
+        const std::int64_t matrix = row / m;
+        const float *x =
+            a.as<const float>() + (broadcast_index(leading(a.shape), leading(out.shape), matrix) * m + row % m) * depth;
+        const float *y =
+            b.as<const float>() + broadcast_index(leading(b.shape), leading(out.shape), matrix) * depth * n;
+        float *sums = out.as<float>() + row * n;
+        for (std::int64_t column = 0; column < n; ++column)
+            sums[column] =
+                c ? static_cast<float>(value_at(*c, broadcast_index(c->shape, out.shape, row * n + column))) : 0.0F;
+        for (std::int64_t k = 0; k < depth; ++k)
+            for (std::int64_t column = 0; column < n; ++column) sums[column] += x[k] * y[k * n + column];
+    });
+}
+
 std::string_view format_name(number::FormatId format) { return number::format_of(format).name; }
 
 } // namespace
 
 std::string ProductVariant::name(std::int64_t depth) const {
     std::string text(ops::name_of(model));
+    if (separate_products) text = "products rounded, then added";
     if (parts > 1) {
         constexpr std::array<std::string_view, 3> joins{"added in order", "added as a tree of halves",
                                                         "added as a tree of neighbours"};
@@ -165,7 +189,10 @@ ops::HostTensor compute(const ProductVariant &v, const ProductInputs &inputs, op
         const ops::HostTensor left = v.parts == 1 ? a : taken(a, steps, true);
         const ops::HostTensor right = v.parts == 1 ? b : taken(b, steps, false);
         const ops::TensorView c = starts && part == 0 ? view(*inputs.c) : ops::TensorView{};
-        ops::tensor_core_product(v.model, view(left), view(right), c.data ? &c : nullptr, result.view(), threads);
+        if (v.separate_products)
+            separate_product(view(left), view(right), c.data ? &c : nullptr, result.view(), threads);
+        else
+            ops::tensor_core_product(v.model, view(left), view(right), c.data ? &c : nullptr, result.view(), threads);
         if (v.rounded_parts) result = rounded_to(result, ops::DType::fp32, v.rounded_parts);
         parts.push_back(std::move(result));
     }

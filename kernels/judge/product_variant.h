@@ -2,6 +2,8 @@
 // rounded in between. Judging tries these on a tested result until one gives its bits.
 #pragma once
 
+#include "kernels/judge/judgement.h"
+
 #include "emulation/ops/operation.h"
 #include "emulation/ops/tensor.h"
 #include "emulation/ops/thread_pool.h"
@@ -17,7 +19,8 @@ namespace halfscope::kernels::judge {
 struct ProductInputs {
     ops::HostTensor a, b;
     std::optional<ops::HostTensor> c;
-    ops::Shape shape; ///< of the result
+    ops::Shape shape;                      ///< of the result
+    ElementChoice tolerance_elements = {}; ///< the elements that the printed tolerance is made for; empty: all
 
     [[nodiscard]] std::int64_t depth() const { return a.shape[a.shape.rank() - 1]; }
 };
@@ -35,6 +38,9 @@ struct ProductVariant {
         pairs,    ///< neighbours: p_2i + p_(2i + 1), and so on; parts is a power of two
     } join = Join::in_order;
     enum class C : std::uint8_t { starts, added_last } c = C::starts; ///< c starts part 0's chain, or is added in fp32
+    /// Of an fma chain: every product is rounded to fp32 before it is added. Products of 16-bit operands are exact
+    /// there, so this differs for fp32 operands alone.
+    bool separate_products = false;
     std::optional<number::FormatId> rounded_operands =
         std::nullopt;                ///< both operands are first rounded to this, to nearest
     bool truncated_operands = false; ///< ... toward zero

@@ -1,6 +1,8 @@
 // Sums, softmax and layer normalisation of rows, computed as some kernel may have computed them.
 #pragma once
 
+#include "kernels/judge/judgement.h"
+
 #include "emulation/number/format.h"
 #include "emulation/ops/tensor.h"
 #include "emulation/ops/thread_pool.h"
@@ -22,6 +24,7 @@ struct RowInputs {
     ops::HostTensor x;                          ///< [..., n]; every operation goes along the last axis
     std::optional<ops::HostTensor> gamma, beta; ///< layer_norm: [n]
     double epsilon = 1e-5;                      ///< layer_norm
+    ElementChoice tolerance_elements = {};      ///< the elements that the printed tolerance is made for; empty: all
 
     [[nodiscard]] std::int64_t length() const { return x.shape[x.shape.rank() - 1]; }
     /// x's, without the last axis for a sum.

@@ -79,7 +79,7 @@ class Box {
     }
 
     [[nodiscard]] std::int64_t terms() const { return problem_.length + (products_ ? 1 : 0); }
-    /// Probes in one call: one a row, but only element [0, 0] of a matmul, whose rows share b.
+    /// Probes in one call: one a row, but only one element of a matmul, whose rows share b.
     [[nodiscard]] std::int64_t batch() const { return kernel_.task == Task::matmul ? 1 : problem_.rows; }
 
     std::vector<double> sums(std::span<const std::vector<Term>> settings) {
@@ -91,25 +91,28 @@ class Box {
         kernel_.run({views, output_.view()});
         std::vector<double> sums;
         for (std::size_t row = 0; row < settings.size(); ++row)
-            sums.push_back(std::ldexp(value_at(output_, static_cast<std::int64_t>(row)), -scale_.unit));
+            sums.push_back(std::ldexp(value_at(output_, element(static_cast<std::int64_t>(row))), -scale_.unit));
         return sums;
     }
 
   private:
+    [[nodiscard]] bool is_matmul() const { return kernel_.task == Task::matmul; }
+    /// The element of the result that setting `row` of a call is for.
+    [[nodiscard]] std::int64_t element(std::int64_t row) const { return is_matmul() ? problem_.element : row; }
+
     void set(std::int64_t row, std::int64_t term, Term setting) {
         const int exponent = setting == Term::unit ? scale_.unit : scale_.mask;
         const bool zero = setting == Term::zero, negative = setting == Term::minus_mask;
         if (term == problem_.length) {
-            const std::int64_t place = kernel_.task == Task::matmul ? 0 : row;
-            put(inputs_[2], place, zero ? 0 : power_of_two(accumulator_, exponent, negative));
+            put(inputs_[2], element(row), zero ? 0 : power_of_two(accumulator_, exponent, negative));
             return;
         }
-        const std::int64_t in_a = row * problem_.length + term;
+        const std::int64_t in_a = (is_matmul() ? problem_.element / problem_.columns : row) * problem_.length + term;
         if (!products_) {
             put(inputs_[0], in_a, zero ? 0 : power_of_two(kernel_.operands, exponent, negative));
             return;
         }
-        const std::int64_t in_b = kernel_.task == Task::matmul ? term * problem_.columns : in_a;
+        const std::int64_t in_b = is_matmul() ? term * problem_.columns + problem_.element % problem_.columns : in_a;
         const int half = exponent >> 1; // floor: the two halves add up to the exponent
         put(inputs_[0], in_a, zero ? 0 : power_of_two(kernel_.operands, exponent - half, negative));
         put(inputs_[1], in_b, zero ? 0 : power_of_two(kernel_.operands, half, false));

@@ -22,15 +22,17 @@ struct BlackBox {
     std::function<std::vector<double>(std::span<const std::vector<Term>> settings)> run;
 };
 
-/// The shape in which a kernel is looked at: `length` terms (L, or k), m and n of a matmul.
+/// The shape in which a kernel is looked at: `length` terms (L, or k), m and n of a matmul, and which of its elements
+/// (row-major) is looked at.
 struct Problem {
     std::int64_t length = 0, rows = 1, columns = 1;
+    std::int64_t element = 0;
 };
 
-/// The box of a sum, dot or matmul. Terms 0 .. length - 1 are x_k, or the products a_k b_k, of element [0, 0] (of row 0
-/// .. batch - 1 of a sum or dot: rows are taken to have one order). With operand c it is term `length`, the last.
-/// Units and masks are powers of two of the operands' format, as far apart as it allows: a mask has to swallow any
-/// number of units in the accumulator. Throws std::invalid_argument for other tasks.
+/// The box of a sum, dot or matmul. Terms 0 .. length - 1 are x_k, or the products a_k b_k, of one element of a matmul
+/// (of row 0 .. batch - 1 of a sum or dot: rows are taken to have one order). With operand c it is term `length`, the
+/// last. Units and masks are powers of two of the operands' format, as far apart as it allows: a mask has to swallow
+/// any number of units in the accumulator. Throws std::invalid_argument for other tasks.
 [[nodiscard]] BlackBox box_of(const Kernel &kernel, const Problem &problem);
 
 } // namespace halfscope::kernels::reveal

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <numeric>
 #include <stdexcept>
 
 namespace halfscope::kernels::reveal {
@@ -81,38 +82,45 @@ class Sample {
     std::vector<double> a_, b_;
 };
 
-/// Tries the steps on a few elements, and what stands there on all of the sample.
-void hold_to_bits(const Kernel &kernel, Sample sample, Revelation &found) {
-    const std::int64_t elements =
-        std::clamp<std::int64_t>(most_work / std::max<std::int64_t>(1, found.tree.terms), 1, sample.elements());
-    const std::int64_t few = std::min<std::int64_t>(elements, 24);
-    const auto element = [&](std::int64_t i, std::int64_t of) {
-        return static_cast<std::int64_t>(static_cast<double>(i) * static_cast<double>(sample.elements()) /
-                                         static_cast<double>(of));
-    };
-    const auto equal_among = [&](std::int64_t count, const Steps &steps) {
-        std::int64_t equal = 0;
-        for (std::int64_t i = 0; i < count; ++i) equal += sample.same_bits(element(i, count), found.tree, steps);
-        return equal;
+/// `count` of `from`, evenly spaced; the first always.
+std::vector<std::int64_t> spaced(const std::vector<std::int64_t> &from, std::size_t count) {
+    std::vector<std::int64_t> some;
+    count = std::min(count, from.size());
+    for (std::size_t i = 0; i < count; ++i) some.push_back(from[i * from.size() / count]);
+    return some;
+}
+
+std::vector<std::int64_t> all_below(std::int64_t count) {
+    std::vector<std::int64_t> all(static_cast<std::size_t>(count));
+    std::iota(all.begin(), all.end(), std::int64_t{0});
+    return all;
+}
+
+/// Tries the steps on a few of the elements, the first among them, and the best on all. Those that it gives the bits of
+/// leave `open`.
+void hold_to_bits(const Kernel &kernel, Sample &sample, Order &order, std::vector<std::int64_t> &open) {
+    const auto equal_among = [&](const std::vector<std::int64_t> &elements, const Steps &steps) {
+        return std::count_if(elements.begin(), elements.end(),
+                             [&](std::int64_t i) { return sample.same_bits(i, order.tree, steps); });
     };
     const bool products = kernel.task != Task::sum;
-    const auto candidates = likely_steps(found.tree, products, kernel.accumulator.value_or(number::FormatId::fp32));
+    const auto candidates = likely_steps(order.tree, products, kernel.accumulator.value_or(number::FormatId::fp32));
+    const std::vector<std::int64_t> few = spaced(open, 24);
     const Steps *best = &candidates.front();
     std::int64_t best_of_few = -1;
     for (const Steps &steps : candidates) {
-        const std::int64_t equal = equal_among(few, steps);
-        if (equal > best_of_few) {
-            best_of_few = equal;
-            best = &steps;
-        }
-        if (equal == few && equal_among(elements, steps) == elements) {
-            best = &steps;
-            break;
-        }
+        // The element that the order was found at speaks first: others may have another order.
+        const std::int64_t weight = sample.same_bits(order.element, order.tree, steps) ? 100 : 0;
+        const std::int64_t equal = weight + equal_among(few, steps);
+        if (equal <= best_of_few) continue;
+        best_of_few = equal;
+        best = &steps;
     }
-    found.compared = elements;
-    found.bit_equal = equal_among(elements, *best);
-    found.steps = best->name(products, found.tree.widest() > 2);
+    std::vector<std::int64_t> explained, others;
+    for (const std::int64_t i : open) (sample.same_bits(i, order.tree, *best) ? explained : others).push_back(i);
+    order.bit_equal = static_cast<std::int64_t>(explained.size());
+    order.steps = best->name(products, order.tree.widest() > 2);
+    open = std::move(others);
 }
 
 } // namespace
@@ -131,13 +139,32 @@ Revelation reveal(const Kernel &kernel, const RevealOptions &options) {
     found.problem.length = (size + kernel.length_multiple - 1) / kernel.length_multiple * kernel.length_multiple;
     found.problem.rows = matmul ? size : rows_of_sums;
     found.problem.columns = matmul ? size : 1;
-    FoundTree tree = find_tree(box_of(kernel, found.problem));
-    found.tree = std::move(tree.tree);
-    found.probes = tree.probes;
     found.names.index = kernel.task == Task::sum ? "i" : "k";
     found.names.accumulator = kernel.task == Task::sum ? -1 : found.problem.length;
-    hold_to_bits(kernel, Sample(kernel, found.problem, options.seed), found);
+
+    Sample sample(kernel, found.problem, options.seed);
+    std::vector<std::int64_t> open =
+        spaced(all_below(sample.elements()), static_cast<std::size_t>(most_work / found.problem.length + 1));
+    found.compared = static_cast<std::int64_t>(open.size());
+    Problem problem = found.problem;
+    for (int i = 0; i < (matmul ? most_orders : 1) && !open.empty(); ++i) {
+        Order order;
+        order.element = problem.element = open.front();
+        FoundTree tree = find_tree(box_of(kernel, problem));
+        order.tree = std::move(tree.tree);
+        found.probes += tree.probes;
+        hold_to_bits(kernel, sample, order, open);
+        const bool explains = order.bit_equal > 0;
+        if (explains || found.orders.empty()) found.orders.push_back(std::move(order));
+        if (!explains) break; // the order is not all that these bits come of
+    }
     return found;
+}
+
+std::int64_t Revelation::bit_equal() const {
+    std::int64_t sum = 0;
+    for (const Order &order : orders) sum += order.bit_equal;
+    return sum;
 }
 
 } // namespace halfscope::kernels::reveal

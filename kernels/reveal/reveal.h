@@ -19,20 +19,29 @@ struct RevealOptions {
     std::uint64_t seed = 0;
 };
 
+/// One order, and the results on random values that the emulator in this order gives the bits of.
+struct Order {
+    SummationTree tree;
+    std::int64_t element = 0;   ///< where it was found: row-major
+    std::int64_t bit_equal = 0; ///< results, of those that no order before explains, with the same bits
+    std::string steps;          ///< of the best of the steps that were tried, in words
+};
+
 struct Revelation {
     std::string kernel, task;
     Problem problem;
-    SummationTree tree;
     TermNames names;
-    std::int64_t probes = 0; ///< sums that were run to find it
-    /// The emulator in this order on random values: results held against the kernel's, and those with the same bits by
-    /// the best of the steps that were tried.
-    std::int64_t compared = 0, bit_equal = 0;
-    std::string steps; ///< of that best one, in words
-    [[nodiscard]] bool matches() const { return bit_equal == compared; }
+    std::vector<Order> orders; ///< at least one
+    std::int64_t probes = 0;   ///< sums that were run to find them
+    std::int64_t compared = 0; ///< results on random values, held against the emulator's
+    [[nodiscard]] std::int64_t bit_equal() const;
+    [[nodiscard]] bool matches() const { return bit_equal() == compared; }
 };
 
-/// For sum, dot and matmul. Throws std::invalid_argument for other tasks, std::runtime_error as find_tree does.
+/// For sum, dot and matmul. A matmul may take other orders at the edges of its tiles: while there are results that no
+/// order found so far explains, the first of them is looked at too, up to most_orders in all. Throws
+/// std::invalid_argument for other tasks, std::runtime_error as find_tree does.
+inline constexpr int most_orders = 16;
 [[nodiscard]] Revelation reveal(const Kernel &kernel, const RevealOptions &options);
 
 } // namespace halfscope::kernels::reveal

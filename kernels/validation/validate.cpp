@@ -61,8 +61,10 @@ judge::ExactResults exact_results(const Kernel &kernel, std::span<const ops::Ten
 judge::Judgement explain(const Kernel &kernel, std::vector<ops::HostTensor> inputs, ops::HostTensor tested,
                          ops::ThreadPool &threads) {
     using judge::RowTask;
+    const judge::ElementChoice ordinary = ordinary_elements(kernel.task, tested.shape);
     const auto rows = [&](RowTask task) {
         judge::RowInputs row_inputs{task, std::move(inputs[0]), std::nullopt, std::nullopt};
+        row_inputs.tolerance_elements = ordinary;
         if (task == RowTask::layer_norm) {
             row_inputs.gamma = std::move(inputs[1]);
             row_inputs.beta = std::move(inputs[2]);
@@ -75,7 +77,8 @@ judge::Judgement explain(const Kernel &kernel, std::vector<ops::HostTensor> inpu
     case Task::layer_norm: return rows(RowTask::layer_norm);
     default: break;
     }
-    judge::ProductInputs product{std::move(inputs[0]), std::move(inputs[1]), std::move(inputs[2]), tested.shape};
+    judge::ProductInputs product{std::move(inputs[0]), std::move(inputs[1]), std::move(inputs[2]), tested.shape,
+                                 ordinary};
     if (kernel.task == Task::dot) { // a stack of products of a row and a column
         const std::int64_t count = product.a.shape[0], length = product.a.shape[1];
         product.a.shape = ops::Shape{count, 1, length};
@@ -153,6 +156,7 @@ Validation validate(const Kernel &kernel, const ValidationOptions &options, ops:
     results.model = kernel.model.empty() ? "the emulator" : kernel.model;
     results.format = kernel.result;
     results.exact = &exact;
+    results.tolerance_elements = ordinary_elements(kernel.task, shape);
     validation.judgement = judge::compare(results, threads);
     hold_to_its_word(kernel, run.faults, validation.judgement);
     return validation;

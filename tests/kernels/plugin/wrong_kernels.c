@@ -3,9 +3,11 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
-static const char *const names[] = {"right", "backwards", "extra-bf16", "last-tile-wrong", "nan-filled", "fails"};
+static const char *const names[] = {"right", "backwards", "extra-bf16", "last-tile-wrong", "nan-filled", "fails",
+                                    "segfaults", "aborts"};
 
 static float through_bf16(float value) {
     uint32_t bits;
@@ -20,6 +22,8 @@ static const char *run(uint32_t kernel, const halfscope_call *call) {
     float *out = call->output.data;
     const int64_t m = call->inputs[0].sizes[0], k = call->inputs[0].sizes[1], n = call->inputs[1].sizes[1];
     if (kernel == 5) return "no device";
+    if (kernel == 6) *(volatile float *)(size_t)16 = 1;
+    if (kernel == 7) abort();
     for (int64_t i = 0; i < m; ++i)
         for (int64_t j = 0; j < n; ++j) {
             const int64_t depth = kernel == 3 && i >= m - 16 ? k - 5 : k;
@@ -43,9 +47,9 @@ static const char *describe(uint32_t kernel, halfscope_kernel_description *descr
 
 const halfscope_library *halfscope_kernel_library(void) {
 #ifdef ANOTHER_ABI
-    static const halfscope_library library = {999, 6, describe, run};
+    static const halfscope_library library = {999, 8, describe, run};
 #else
-    static const halfscope_library library = {HALFSCOPE_KERNEL_ABI, 6, describe, run};
+    static const halfscope_library library = {HALFSCOPE_KERNEL_ABI, 8, describe, run};
 #endif
     return &library;
 }

@@ -57,7 +57,7 @@ float lanes(const float *x, std::int64_t n) {
 
 std::string text_of(const Revelation &found) {
     std::string text;
-    for (const TreeLine &line : describe(found.tree, found.names))
+    for (const TreeLine &line : describe(found.orders.at(0).tree, found.names))
         text += std::string(static_cast<std::size_t>(line.depth) * 2, ' ') + line.text + "\n";
     return text;
 }
@@ -114,7 +114,7 @@ Kernel tensor_core_matmul() {
 
 TEST_CASE("a sequential sum is a chain, found with one probe a term") {
     const Revelation found = revealed(summing(sequential), 100);
-    CHECK(found.tree.nodes.size() == 99);
+    CHECK(found.orders.at(0).tree.nodes.size() == 99);
     CHECK(found.probes < 110);
     CHECK(text_of(found) == "chain over i = 0..99\n");
     CHECK(found.matches());
@@ -128,7 +128,7 @@ TEST_CASE("a backward sum is a chain from the end") {
         for (std::int64_t i = first; i < 40; ++i) leaves.insert(i);
         expected.insert(leaves);
     }
-    CHECK(groups(found.tree) == expected);
+    CHECK(groups(found.orders.at(0).tree) == expected);
     CHECK(found.matches());
 }
 
@@ -138,7 +138,7 @@ TEST_CASE("halves of halves, also of a length that is no power of two") {
                            "then 16 apart, then 32 apart\n");
     CHECK(even.matches());
     const Revelation odd = revealed(summing(pairwise), 77);
-    CHECK(odd.tree.nodes.size() == 76);
+    CHECK(odd.orders.at(0).tree.nodes.size() == 76);
     CHECK(odd.matches());
 }
 
@@ -151,11 +151,37 @@ TEST_CASE("strided lanes") {
 
 TEST_CASE("fused blocks of a matrix unit, with the cut found from the bits") {
     const Revelation found = revealed(tensor_core_matmul(), 48);
-    CHECK(found.tree.widest() == 17);
+    CHECK(found.orders.at(0).tree.widest() == 17);
     CHECK(text_of(found) == "from c: chain of 3 fused adds of 16 terms, k = 0..15; 16..31; 32..47\n");
-    CAPTURE(found.steps);
+    CAPTURE(found.orders.at(0).steps);
     CHECK(found.matches());
-    CHECK(found.steps.find("25 bits") != std::string::npos);
+    CHECK(found.orders.at(0).steps.find("25 bits") != std::string::npos);
+}
+
+TEST_CASE("a product that takes another order in its last columns has two") {
+    Kernel kernel;
+    kernel.name = "two-orders";
+    kernel.task = Task::matmul;
+    kernel.accumulator = number::FormatId::fp32;
+    kernel.defines_bits = false;
+    kernel.run = [](const KernelCall &call) {
+        const auto *a = call.inputs[0].as<const float>(), *b = call.inputs[1].as<const float>();
+        const std::int64_t m = call.inputs[0].shape[0], depth = call.inputs[0].shape[1], n = call.inputs[1].shape[1];
+        for (std::int64_t i = 0; i < m; ++i)
+            for (std::int64_t j = 0; j < n; ++j) {
+                float sum = call.inputs[2].as<const float>()[i * n + j];
+                for (std::int64_t step = 0; step < depth; ++step) {
+                    const std::int64_t k = j < n - 3 ? step : depth - 1 - step;
+                    sum = std::fma(a[i * depth + k], b[k * n + j], sum);
+                }
+                call.output.as<float>()[i * n + j] = sum;
+            }
+    };
+    const Revelation found = revealed(kernel, 24);
+    CHECK(found.orders.size() == 2);
+    CHECK(found.orders.at(1).element % 24 >= 21);
+    CHECK(found.matches());
+    CHECK(found.compared == 24 * 24);
 }
 
 TEST_CASE("what is no order is said to be none") {
