@@ -52,7 +52,11 @@ std::map<std::string, std::string> describe_machine() {
         facts["memory"] = fmt::format("{:.1f} GiB", static_cast<double>(pages) * static_cast<double>(page) / 0x1p30);
     facts["simd"] = widest_simd();
     facts["half_instructions"] = half_instructions();
-    facts["compiler"] = "g++/clang " __VERSION__;
+#ifdef __clang__
+    facts["compiler"] = __VERSION__; // names itself
+#else
+    facts["compiler"] = "g++ " __VERSION__;
+#endif
     utsname system{};
     if (uname(&system) == 0) facts["os"] = fmt::format("{} {}", system.sysname, system.release);
     facts["halfscope"] = std::string(version);
