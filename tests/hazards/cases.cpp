@@ -1,0 +1,26 @@
+#include "tests/hazards/case.h"
+
+namespace halfscope::hazards {
+
+train::Recipe recipe(const std::string &base, const std::string &loss_scale, const std::string &name) {
+    train::Recipe made = train::recipe_named(base);
+    if (!loss_scale.empty()) {
+        made.loss_scale = loss_scale;
+        if (name.empty()) made.name += " " + loss_scale;
+    }
+    if (!name.empty()) made.name = name;
+    return made;
+}
+
+const std::vector<Case> &all_cases() {
+    static const std::vector<Case> cases = [] {
+        std::vector<Case> made;
+        add_gradient_cases(made);
+        add_loss_scale_cases(made);
+        add_update_cases(made);
+        return made;
+    }();
+    return cases;
+}
+
+} // namespace halfscope::hazards

@@ -1,0 +1,150 @@
+// The scorecard: every case under three seeds, verdict and cause beside the truth. Exit code 1 when a verdict is wrong
+// or more than one is missing.
+#include "tests/hazards/scorecard.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <fstream>
+#include <mutex>
+#include <regex>
+#include <thread>
+
+namespace {
+
+using namespace halfscope;
+using namespace halfscope::hazards;
+
+/// Runs job(0) .. job(count - 1) on `threads` threads; the first exception is thrown again.
+void in_parallel(std::size_t count, unsigned threads, const std::function<void(std::size_t)> &job) {
+    std::atomic<std::size_t> next = 0;
+    std::exception_ptr failed;
+    std::mutex guard;
+    std::vector<std::jthread> workers;
+    for (unsigned i = 0; i < threads; ++i)
+        workers.emplace_back([&] {
+            for (std::size_t k = next++; k < count; k = next++) try {
+                    job(k);
+                } catch (...) {
+                    const std::lock_guard lock(guard);
+                    if (!failed) failed = std::current_exception();
+                }
+        });
+    workers.clear();
+    if (failed) std::rethrow_exception(failed);
+}
+
+void say(const std::string &text) {
+    static std::mutex guard;
+    const std::lock_guard lock(guard);
+    fmt::print(stderr, "{}\n", text);
+}
+
+void establish_truth(const std::vector<Case> &cases, const std::string &file, unsigned threads) {
+    TruthTable table;
+    if (std::ifstream(file).good()) table = read_truth(file);
+    std::mutex guard;
+    in_parallel(cases.size(), threads, [&](std::size_t i) {
+        std::vector<Truth> truths;
+        try {
+            truths = establish(cases[i]);
+        } catch (const std::exception &error) {
+            throw std::runtime_error(cases[i].name + ": " + error.what());
+        }
+        const std::lock_guard lock(guard);
+        for (std::size_t t = 0; t < truths.size(); ++t) {
+            fmt::print(stderr, "{:<44} {:<8} excess {:.3g}, own {:.3g}; twin {:.4g}, weights {:.4g}, own {:.4g}\n",
+                       key_of(cases[i], cases[i].trials[t]), truths[t].verdict, truths[t].excess, truths[t].own_excess,
+                       fmt::join(truths[t].twin_final, " "), fmt::join(truths[t].final, " "),
+                       fmt::join(truths[t].own_final, " "));
+            table[key_of(cases[i], cases[i].trials[t])] = truths[t];
+        }
+        write_truth(file, table, all_cases());
+    });
+}
+
+std::vector<Row> judge_all(const std::vector<Case> &cases, const TruthTable &table, unsigned threads) {
+    std::vector<Row> rows;
+    std::vector<std::size_t> first_row;
+    for (const Case &tried : cases) {
+        first_row.push_back(rows.size());
+        for (const Trial &trial : tried.trials) {
+            const auto truth = table.find(key_of(tried, trial));
+            if (truth == table.end())
+                throw std::runtime_error(key_of(tried, trial) + " has no truth yet; establish it with --truth");
+            if (truth->second.verdict == "unclear")
+                throw std::runtime_error(key_of(tried, trial) +
+                                         " has no clear truth and proves nothing; change the case");
+            rows.push_back({&tried, &trial, truth->second, std::vector<Observation>(std::size(seeds))});
+        }
+    }
+    const std::filesystem::path scratch =
+        std::filesystem::temp_directory_path() / fmt::format("halfscope-hazards-{}", ::getpid());
+    in_parallel(cases.size() * std::size(seeds), threads, [&](std::size_t k) {
+        const std::size_t i = k / std::size(seeds), s = k % std::size(seeds);
+        const auto start = std::chrono::steady_clock::now();
+        std::vector<Observation> seen;
+        try {
+            seen = observe(cases[i], seeds[s], scratch / std::to_string(k));
+        } catch (const std::exception &error) {
+            throw std::runtime_error(fmt::format("{}, seed {}: {}", cases[i].name, seeds[s], error.what()));
+        }
+        for (std::size_t t = 0; t < seen.size(); ++t) {
+            Row &row = rows[first_row[i] + t];
+            if (s == 0 && seen[t].first_loss != row.truth.first_loss)
+                throw std::runtime_error(key_of(cases[i], cases[i].trials[t]) +
+                                         " has changed since its truth was established; run --truth again");
+            row.observations[s] = std::move(seen[t]);
+        }
+        const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        say(fmt::format("{:<40} seed {:<3} {:5.1f} s", cases[i].name, seeds[s], seconds));
+    });
+    std::filesystem::remove_all(scratch);
+    return rows;
+}
+
+std::vector<Case> selected(const std::string &pattern) {
+    std::vector<Case> cases;
+    for (const Case &tried : all_cases())
+        if (pattern.empty() || std::regex_search(tried.name, std::regex(pattern))) cases.push_back(tried);
+    if (cases.empty()) throw std::runtime_error(fmt::format("no case matches '{}'", pattern));
+    return cases;
+}
+
+} // namespace
+
+int main(int argc, char **argv) try {
+    CLI::App app("Judges the hazard cases and counts how often the verdict and the cause are right.");
+    std::string pattern, truth_file = HALFSCOPE_HAZARDS_TRUTH, document;
+    bool establish_it = false, list = false;
+    unsigned threads = std::max(1U, std::thread::hardware_concurrency());
+    app.add_option("--case", pattern, "Only cases whose name matches this regular expression");
+    app.add_flag("--truth", establish_it, "Train every case long and store what comes out");
+    app.add_option("--truth-file", truth_file, "Where the truth is stored");
+    app.add_option("--write", document, "Also write the table to this Markdown file");
+    app.add_option("--threads", threads, "Cases judged at once")->check(CLI::PositiveNumber);
+    app.add_flag("--list", list, "Name the cases");
+    CLI11_PARSE(app, argc, argv);
+
+    const std::vector<Case> cases = selected(pattern);
+    if (list) {
+        for (const Case &tried : cases) fmt::print("{:<32} {}\n", tried.name, tried.imitates);
+        return 0;
+    }
+    if (establish_it) {
+        establish_truth(cases, truth_file, threads);
+        return 0;
+    }
+    const std::vector<Row> rows = judge_all(cases, read_truth(truth_file), threads);
+    fmt::print("{}", in_plain_text(rows));
+    if (!document.empty()) std::ofstream(document) << in_markdown(rows);
+    const Totals totals = totals_of(rows);
+    return totals.wrong > 0 || totals.nothing > 1 ? 1 : 0;
+} catch (const std::exception &error) {
+    fmt::print(stderr, "halfscope_hazards: {}\n", error.what());
+    return 2;
+}
