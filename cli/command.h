@@ -17,6 +17,7 @@ struct Invocation {
 };
 
 void add_profile_command(CLI::App &app, Invocation &invocation);
+void add_converge_command(CLI::App &app, Invocation &invocation);
 void add_validate_command(CLI::App &app, Invocation &invocation);
 void add_emulate_command(CLI::App &app, Invocation &invocation);
 void add_report_command(CLI::App &app, Invocation &invocation);

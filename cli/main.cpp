@@ -54,6 +54,7 @@ int run(int argc, char **argv) {
     Invocation invocation;
     invocation.command_line = quoted_command_line(argc, argv);
     add_profile_command(app, invocation);
+    add_converge_command(app, invocation);
     add_emulate_command(app, invocation);
     add_report_command(app, invocation);
     add_analyze_command(app, invocation);

@@ -32,7 +32,7 @@ double number(const std::string &text, const std::string &flag) {
 
 } // namespace
 
-void add_profile_options(CLI::App &command, ProfileOptions &o) {
+void add_training_options(CLI::App &command, ProfileOptions &o) {
     train::TrainingOptions &t = o.training;
     command.add_option("MODEL", o.model, "An .onnx file, or zoo:NAME (see 'halfscope zoo')")->required();
     command.add_option("--data", o.data, "fashion-mnist, synthetic, an IDX directory, an .npz, or a text file");
@@ -66,22 +66,26 @@ void add_profile_options(CLI::App &command, ProfileOptions &o) {
     command.add_option("--grad-accumulation", t.micro_batches, "Batches whose gradients are added up per step")
         ->check(CLI::PositiveNumber);
     command.add_flag("--nesterov", o.nesterov, "SGD with Nesterov momentum");
-    command.add_option("--device", o.device, "cpu or cuda")
-        ->check(CLI::IsMember({"cpu", "cuda"}))
-        ->capture_default_str();
     command.add_option("--seed", t.seed, "Seed of initialisation, data order and rounding (default 0)");
-    command
-        .add_option("--seeds", o.siblings, "Extra fp32 runs with other seeds, for the spread that is not precision's")
-        ->check(CLI::Range(0, 16));
     command.add_option("--threads", t.threads, "Threads (0: all cores); results do not depend on it")
         ->check(CLI::NonNegativeNumber);
     command.add_option("--order", o.order, "Data order: shuffled (default), or file")
         ->check(CLI::IsMember({"shuffled", "file"}));
     command.add_option("--freeze", t.freeze, "Regular expression of weights that are not trained (repeatable)");
     command.add_option("--dimension", o.dimensions, "NAME=SIZE of a symbolic axis of an ONNX model (repeatable)");
-    command.add_option("--trace-every", t.trace_every, "Trace every tensor each so many steps")
-        ->check(CLI::PositiveNumber);
     command.add_option("--config", o.config, "TOML file with recipes, layer overrides and settings");
+}
+
+void add_profile_options(CLI::App &command, ProfileOptions &o) {
+    add_training_options(command, o);
+    command.add_option("--device", o.device, "cpu or cuda")
+        ->check(CLI::IsMember({"cpu", "cuda"}))
+        ->capture_default_str();
+    command
+        .add_option("--seeds", o.siblings, "Extra fp32 runs with other seeds, for the spread that is not precision's")
+        ->check(CLI::Range(0, 16));
+    command.add_option("--trace-every", o.training.trace_every, "Trace every tensor each so many steps")
+        ->check(CLI::PositiveNumber);
     command.add_option("--out", o.out, "Directory for trace.db, report.json and report.html")->capture_default_str();
     command.add_flag("--json", o.json, "Print report.json on standard output instead of a summary");
 }

@@ -1,4 +1,4 @@
-// The flags of `halfscope profile`, and what they say about model, data and training.
+// The flags of the commands that train, and what they say about model, data and training.
 #pragma once
 
 #include "cli/command.h"
@@ -24,7 +24,10 @@ struct ProfileOptions {
     train::Config file;              ///< what --config holds
 };
 
-/// Declares every flag once: parsing and help both come from here.
+/// Declares every flag that says what is trained and how, once: parsing and help of every training command come from
+/// here.
+void add_training_options(CLI::App &command, ProfileOptions &options);
+/// Those, and what only `halfscope profile` takes.
 void add_profile_options(CLI::App &command, ProfileOptions &options);
 
 /// Checks what CLI11 cannot (betas, device, accumulation, recipe list) and completes options.training, with --config

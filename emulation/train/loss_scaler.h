@@ -43,6 +43,15 @@ struct LossScaleRule {
 /// The rule with all its effective options, in the form parse_loss_scale reads.
 [[nodiscard]] std::string text_of(const LossScaleRule &rule);
 
+/// What a scaler remembers between two steps.
+struct LossScalerState {
+    double scale = 1;
+    int hysteresis = 1;              ///< overflows that may still be absorbed; paddle: bad steps in a row
+    std::int64_t clean = 0;          ///< clean steps since the last overflow or growth
+    std::int64_t iteration = 0;      ///< DeepSpeed's cur_iter
+    std::int64_t last_overflow = -1; ///< DeepSpeed's last_overflow_iter
+};
+
 class LossScaler {
   public:
     explicit LossScaler(const LossScaleRule &rule) : rule_(rule), scale_(rule.initial), hysteresis_(rule.hysteresis) {}
@@ -55,6 +64,13 @@ class LossScaler {
     void update(bool overflow);
     /// Non-empty once the framework itself would have ended the run, in its words.
     [[nodiscard]] const std::string &stop_reason() const { return stop_reason_; }
+
+    /// For checkpoints of runs that go on: of a scaler without a stop reason.
+    [[nodiscard]] LossScalerState state() const { return {scale_, hysteresis_, clean_, iteration_, last_overflow_}; }
+    void restore(const LossScalerState &state) {
+        scale_ = state.scale, hysteresis_ = state.hysteresis, clean_ = state.clean;
+        iteration_ = state.iteration, last_overflow_ = state.last_overflow;
+    }
 
   private:
     void grow();

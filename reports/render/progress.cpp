@@ -43,17 +43,17 @@ Progress::Progress(std::FILE *stream) : Progress(options_for(stream)) {}
 
 Progress::~Progress() { erase(); }
 
-void Progress::begin(std::string run, std::int64_t steps, int index, int runs) {
+void Progress::begin(std::string run, std::int64_t steps, int index, int runs, std::int64_t done_before) {
     if (running_) end();
     run_ = std::move(run);
     steps_ = std::max<std::int64_t>(steps, 1);
-    finished_ = 0;
+    finished_ = done_before_ = done_before;
     index_ = index;
     runs_ = std::max(runs, index);
     loss_ = std::nan("");
     begun_ = options_.seconds();
     drawn_ = -1;
-    tenths_shown_ = 0;
+    tenths_shown_ = 10 * finished_ / steps_;
     running_ = true;
     if (options_.redraw) draw();
 }
@@ -125,8 +125,8 @@ std::string Progress::plain_line() const {
 
 /// Of all runs, as if the following ones were like this one.
 std::string Progress::time_left() const {
-    if (finished_ <= 0) return "";
-    const double each = (options_.seconds() - begun_) / static_cast<double>(finished_);
+    if (finished_ <= done_before_) return "";
+    const double each = (options_.seconds() - begun_) / static_cast<double>(finished_ - done_before_);
     const auto steps_left = std::max<std::int64_t>(0, steps_ - finished_) + (runs_ - index_) * steps_;
     return duration(each * static_cast<double>(steps_left)) + " left";
 }

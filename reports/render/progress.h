@@ -29,8 +29,9 @@ class Progress {
     Progress(const Progress &) = delete;
     Progress &operator=(const Progress &) = delete;
 
-    /// A run begins: its name ("fp16-amp"), its planned steps, which run of how many it is (from 1).
-    void begin(std::string run, std::int64_t steps, int index = 1, int runs = 1);
+    /// A run begins: its name ("fp16-amp"), its planned steps, which run of how many it is (from 1), and how many of
+    /// its steps were done before, in no time.
+    void begin(std::string run, std::int64_t steps, int index = 1, int runs = 1, std::int64_t done_before = 0);
     /// `finished` steps of the current run are done, the last with this loss (may be inf or NaN).
     void step(std::int64_t finished, double loss);
     /// The current run is over; on a terminal its bar gives way to one closing line.
@@ -47,7 +48,7 @@ class Progress {
 
     Options options_;
     std::string run_;
-    std::int64_t steps_ = 0, finished_ = 0;
+    std::int64_t steps_ = 0, finished_ = 0, done_before_ = 0;
     int index_ = 1, runs_ = 1;
     double loss_ = 0, begun_ = 0, drawn_ = -1;
     std::int64_t tenths_shown_ = 0;

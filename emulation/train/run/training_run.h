@@ -41,6 +41,12 @@ class TrainingRun {
     /// Why the run must not go on (DeepSpeed at its smallest scale); empty: it may.
     [[nodiscard]] const std::string &stop_reason() const { return scaler_.stop_reason(); }
 
+    /// Everything the steps to come depend on, between two steps: restored into a run made of the same arguments, it
+    /// goes on bit for bit as this one would. The bytes are this machine's, for this version of the program.
+    [[nodiscard]] std::vector<std::byte> checkpoint() const;
+    /// Throws std::invalid_argument with one sentence when the bytes are not of such a run.
+    void restore(std::span<const std::byte> checkpoint);
+
     [[nodiscard]] const model::Graph &graph() const { return graph_; }
     [[nodiscard]] Executor &executor() { return executor_; }
     [[nodiscard]] Optimizer &optimizer() { return optimizer_; }

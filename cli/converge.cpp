@@ -1,0 +1,172 @@
+// `halfscope converge`: every recipe over several seeds, and the statement whether they reach what fp32 reaches.
+#include "analysis/convergence/convergence.h"
+#include "cli/converge_options.h"
+#include "cli/fingerprint.h"
+#include "cli/interruption.h"
+#include "cli/load_model.h"
+#include "cli/machine.h"
+#include "cli/version.h"
+#include "emulation/data/set_apart.h"
+#include "emulation/train/profile/data_demand.h"
+#include "emulation/train/profile/evaluation.h"
+#include "emulation/train/sweep/sweep.h"
+#include "reports/render/convergence_text.h"
+#include "reports/render/progress.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <stdexcept>
+
+namespace halfscope::cli {
+namespace {
+
+/// What is trained, and how it is called.
+struct Asked {
+    LoadedModel loaded;
+    std::int64_t batch = 1;
+    train::SweepSettings sweep;
+    trace::Session session;
+};
+
+void hold_out(LoadedModel &loaded, const data::Demand &demand) {
+    const data::Dataset *before = loaded.dataset.get();
+    loaded.dataset = data::set_apart(std::move(loaded.dataset), demand.batch);
+    if (loaded.dataset.get() != before) loaded.notes.push_back(loaded.dataset->notes().back());
+    if (loaded.dataset->size(data::Split::held_out) < demand.batch)
+        throw std::invalid_argument(
+            fmt::format("--data {}: {} samples leave no held-out batch of {}; give more samples or a smaller --batch",
+                        loaded.data_name, loaded.dataset->size(data::Split::training), demand.batch));
+}
+
+std::vector<train::Recipe> recipes_of(const ProfileOptions &options) {
+    std::vector<train::Recipe> recipes;
+    for (const std::string &name : options.training.recipes) {
+        train::Recipe recipe = train::configured_recipe(options.file, name);
+        if (name != analysis::reference_recipe) {
+            if (options.training.accumulate) recipe.accumulation = ops::accumulation_from(*options.training.accumulate);
+            if (options.training.loss_scale) recipe.loss_scale = *options.training.loss_scale;
+        }
+        recipes.push_back(std::move(recipe));
+    }
+    return recipes;
+}
+
+Asked load(const ConvergeOptions &o, const Invocation &invocation) {
+    Asked asked;
+    asked.loaded = load_model(o.training);
+    const data::Demand demand = train::demand_of(asked.loaded.graph);
+    asked.batch = demand.batch;
+    hold_out(asked.loaded, demand);
+    if (o.metric == "accuracy" && demand.task != data::Task::classification &&
+        demand.task != data::Task::language_model)
+        throw std::invalid_argument("--metric accuracy: this model's loss is no classification; use --metric loss");
+    train::SweepSettings &sweep = asked.sweep;
+    sweep.training = train::resolved(o.training.training, asked.loaded.graph, asked.loaded.notes);
+    sweep.recipes = recipes_of(o.training);
+    sweep.seeds = o.seeds;
+    sweep.evaluate_every = o.evaluate_every.value_or(std::max<std::int64_t>(1, sweep.training.steps / 10));
+    sweep.reinitialised = asked.loaded.reinitialize;
+    sweep.threads = o.training.training.threads.value_or(0);
+    train::check_sweep(asked.loaded.graph, sweep);
+
+    trace::Session &session = asked.session;
+    session.schema = "halfscope.converge/1";
+    session.halfscope_version = version;
+    session.model = o.training.model;
+    session.model_name = asked.loaded.graph.name;
+    session.data = asked.loaded.data_name;
+    session.command = invocation.command_line;
+    session.environment = describe_machine();
+    session.settings = train::described(sweep.training);
+    session.settings.erase("trace-every");
+    session.settings["data"] = asked.loaded.dataset->description();
+    session.settings["batch"] = std::to_string(asked.batch);
+    session.settings["eval-every"] = std::to_string(sweep.evaluate_every);
+    session.settings["seeds"] = std::to_string(sweep.seeds);
+    session.notes = asked.loaded.notes;
+    for (const model::ValueId weight : asked.loaded.graph.weights)
+        session.parameters += asked.loaded.graph.value(weight).shape.elements();
+    return asked;
+}
+
+/// Seeds and recipes may grow from one call to the next; everything else makes another sweep.
+trace::SweepIdentity identity_of(const ConvergeOptions &o, const Asked &asked) {
+    trace::SweepIdentity identity = asked.session.settings;
+    identity.erase("seed");
+    identity.erase("seeds");
+    identity["program version"] = version;
+    identity["model"] = o.training.model;
+    identity["model's contents"] = fingerprint_of(asked.loaded.graph);
+    identity["data's contents"] = fingerprint_of(*asked.loaded.dataset, asked.batch);
+    identity["data file's contents"] = fingerprint_of_file(asked.loaded.data_name);
+    identity["loss"] = o.training.loss;
+    identity["loss-scale"] = o.training.training.loss_scale.value_or("");
+    identity["accumulate"] = o.training.training.accumulate.value_or("");
+    identity["contents of --config"] = fingerprint_of_file(o.training.config);
+    return identity;
+}
+
+std::vector<trace::SweepRun> train_all(const ConvergeOptions &o, Asked &asked) {
+    const Interruption interruption;
+    asked.sweep.stop = &interruption.requested();
+    trace::SweepStore store(o.training.out, identity_of(o, asked));
+    reports::Progress bar(stderr);
+    const auto runs = static_cast<int>(asked.sweep.recipes.size()) * o.seeds;
+    std::int64_t kept = 0;
+    for (const train::Recipe &recipe : asked.sweep.recipes)
+        for (int seed = 0; seed < o.seeds; ++seed)
+            if (store.finished({recipe.name, asked.sweep.training.seed + static_cast<std::uint64_t>(seed)}))
+                kept += asked.sweep.training.steps;
+    const std::int64_t planned = runs * asked.sweep.training.steps;
+    if (kept < planned) bar.begin(fmt::format("{} runs", runs), planned, 1, 1, kept);
+    auto done = train::sweep(
+        asked.loaded.graph, *asked.loaded.dataset, asked.sweep, store,
+        [&](std::int64_t finished, std::int64_t, const std::string &, double loss) { bar.step(finished, loss); });
+    if (!done.empty()) bar.end();
+    return done;
+}
+
+int exit_code_of(const analysis::Convergence &convergence) {
+    using Standing = analysis::ConvergenceStanding;
+    const auto any = [&](Standing standing) {
+        return std::any_of(convergence.recipes.begin(), convergence.recipes.end(),
+                           [&](const auto &recipe) { return recipe.standing == standing; });
+    };
+    if (any(Standing::worse) || any(Standing::diverged)) return unsafe;
+    return any(Standing::undecided) || !convergence.recipes.front().diverged_seeds.empty() ? no_verdict : done;
+}
+
+int converge(ConvergeOptions &o, const Invocation &invocation) {
+    settle(o);
+    Asked asked = load(o, invocation);
+    std::vector<trace::SweepRun> runs = train_all(o, asked);
+    if (runs.empty()) {
+        fmt::print(stderr, "halfscope: interrupted; what was trained is in {}, and the same command goes on with it\n",
+                   o.training.out);
+        return no_verdict;
+    }
+    analysis::Convergence convergence = analysis::judge_convergence(std::move(runs), {o.metric, o.margin, o.target});
+    convergence.session = asked.session;
+    convergence.evaluate_every = asked.sweep.evaluate_every;
+    convergence.held_out_samples =
+        std::min(asked.loaded.dataset->size(data::Split::held_out), train::most_evaluated_samples) / asked.batch *
+        asked.batch;
+    fmt::print("{}", reports::convergence_summary(convergence, reports::TerminalStyle::of(stdout)));
+    return exit_code_of(convergence);
+}
+
+} // namespace
+
+void add_converge_command(CLI::App &app, Invocation &invocation) {
+    auto options = std::make_shared<ConvergeOptions>();
+    CLI::App *command = app.add_subcommand(
+        "converge", "Train every recipe over several seeds, and say whether they reach what fp32 reaches");
+    add_converge_options(*command, *options);
+    command->footer("Exit codes: 0 every recipe is equal to fp32 or better, 1 one is worse or diverges, 2 usage or "
+                    "input error, 3 undecided. Interrupted or killed, the same command goes on where it was.");
+    command->callback([options, &invocation] { invocation.exit_code = converge(*options, invocation); });
+}
+
+} // namespace halfscope::cli
