@@ -6,6 +6,9 @@
 
 #include <fmt/format.h>
 
+#include <fstream>
+#include <stdexcept>
+
 namespace halfscope::reports {
 namespace {
 
@@ -115,6 +118,18 @@ Json to_document(const kernels::ValidationRun &run) {
             {"failed", failed},
             {"skipped", skipped},
             {"kernels", std::move(validations)}};
+}
+
+Json read_validation(const std::filesystem::path &folder) {
+    const std::filesystem::path file = folder / validation_file_name;
+    std::ifstream stream(file, std::ios::binary);
+    if (!stream) return nullptr;
+    Json document = Json::parse(stream, nullptr, false);
+    if (!document.is_object() || document.value("schema", "") != validation_schema || !document.contains("kernels"))
+        throw std::runtime_error(
+            fmt::format("{} is no document of 'halfscope validate --json' ({}): write it again, or remove it",
+                        file.string(), validation_schema));
+    return document;
 }
 
 void write_json(const kernels::ValidationRun &run, const std::filesystem::path &file) {

@@ -20,6 +20,10 @@ inline constexpr std::string_view validation_file_name = "validation.json";
 /// One judgement as it stands in that document, for other commands that judge.
 [[nodiscard]] Json to_document(const kernels::judge::Judgement &judgement);
 
+/// The document of that name in `folder`; null where there is none. Throws std::runtime_error with one sentence when it
+/// is something else.
+[[nodiscard]] Json read_validation(const std::filesystem::path &folder);
+
 /// Writes the document to `file`. Throws std::runtime_error with one sentence when it cannot be written.
 void write_json(const kernels::ValidationRun &run, const std::filesystem::path &file);
 

@@ -56,17 +56,19 @@ std::string_view fill(std::string &html, std::string_view page, std::string_view
 
 } // namespace
 
-std::string to_html(const analysis::Assessment &assessment) {
+std::string to_html(const analysis::Assessment &assessment, const Json &validation) {
     std::string html;
     std::string_view rest = fill(html, report_page, "{{title}}", escaped(assessment.session.model) + " · HalfScope");
     rest = fill(html, rest, "{{summary}}", summary_of(assessment));
-    rest = fill(html, rest, "{{data}}", json_for_script(page_data(assessment)));
+    Json data = page_data(assessment);
+    if (!validation.is_null()) data["validation"] = validation;
+    rest = fill(html, rest, "{{data}}", json_for_script(data));
     html += rest;
     return html;
 }
 
-void write_html(const analysis::Assessment &assessment, const std::filesystem::path &file) {
-    write_output_file(file, to_html(assessment));
+void write_html(const analysis::Assessment &assessment, const std::filesystem::path &file, const Json &validation) {
+    write_output_file(file, to_html(assessment, validation));
 }
 
 } // namespace halfscope::reports

@@ -2,8 +2,10 @@
 //   write_sample_report FOLDER [LAYERS [STEPS [TRACE_EVERY]]]
 #include "reports/document/csv.h"
 #include "reports/document/document.h"
+#include "reports/document/validation_document.h"
 #include "reports/render/html.h"
 #include "sample_assessment.h"
+#include "sample_validation.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -23,7 +25,9 @@ int main(int argc, char **argv) try {
     const auto assessment = halfscope::tests::sample_assessment(size);
     halfscope::reports::write_json(assessment, folder / "report.json");
     halfscope::reports::write_csv(assessment, folder / "steps.csv");
-    halfscope::reports::write_html(assessment, folder / "report.html");
+    halfscope::reports::write_json(halfscope::tests::sample_validation(),
+                                   folder / halfscope::reports::validation_file_name);
+    halfscope::reports::write_html(assessment, folder / "report.html", halfscope::reports::read_validation(folder));
     return 0;
 } catch (const std::exception &error) {
     std::fprintf(stderr, "%s\n", error.what());

@@ -6,12 +6,14 @@ import './scale.css';
 import './heatmap.css';
 import './tensor.css';
 import './reproduce.css';
+import './kernels.css';
 import './media.css';
 import { render } from 'preact';
 import { useState } from 'preact/hooks';
 import { CurvesSection } from './curves';
 import { FidelitySection } from './fidelity';
 import { Findings } from './findings';
+import { KernelsSection } from './kernels';
 import { integer, plural } from './numbers';
 import { RangeSection, type Wanted } from './range';
 import type { PageData } from './report';
@@ -32,7 +34,7 @@ function saveReport() {
 }
 
 function Page() {
-    const { report, heat } = data;
+    const { report, heat, validation } = data;
     const [theme, toggleTheme] = useTheme();
     const gravest = report.recipes.reduce(
         (worst, recipe, index) => (gravity[recipe.verdict] > gravity[report.recipes[worst]!.verdict] ? index : worst),
@@ -111,6 +113,7 @@ function Page() {
                     />
                 )}
                 <FidelitySection recipes={report.recipes} chosen={chosen} onRecipe={choose} />
+                {validation && <KernelsSection validation={validation} />}
                 <ReproduceSection report={report} />
             </main>
         </ThemeContext.Provider>

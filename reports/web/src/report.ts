@@ -17,6 +17,32 @@ export interface Finding {
     remedy: string;
 }
 
+/** Of `halfscope validate` (reports/document/validation.schema.json). */
+export interface KernelValidation {
+    kernel: string;
+    place: string;
+    order: string;
+    inputs: string;
+    verdict: 'bit-equal' | 'different order' | 'extra rounding' | 'real bug' | 'skipped';
+    passed: boolean;
+    explanation: string;
+    evidence: string[];
+    elements: number;
+    bit_equal: number;
+    nan_payload_differences: number;
+    worst_ulp: number;
+    errors: { worst_of_bound: Num } | null;
+    bound: string;
+}
+export interface Validation {
+    command: string;
+    environment: Record<string, string>;
+    passed: number;
+    failed: number;
+    skipped: number;
+    kernels: KernelValidation[];
+}
+
 /** Of one training step. */
 export interface Cost {
     bytes: number;
@@ -198,4 +224,5 @@ export interface Heat {
 export interface PageData {
     report: Report;
     heat: Heat[];
+    validation?: Validation;
 }

@@ -1,11 +1,18 @@
 #include "reports/render/html.h"
 #include "reports/document/document.h"
+#include "reports/document/validation_document.h"
 #include "reports/render/page_data.h"
 #include "sample_assessment.h"
+#include "sample_validation.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include <unistd.h>
 
 using namespace halfscope;
 using reports::Json;
@@ -35,6 +42,24 @@ TEST_CASE("the page holds the whole report, whatever its text says") {
     CHECK(Json::parse(data)["report"] == reports::to_document(assessment));
     CHECK(occurrences(html, "<script") == 2);
     CHECK(occurrences(html, "{{") == 0);
+}
+
+TEST_CASE("what validate found beside the trace joins the page") {
+    const auto folder = std::filesystem::temp_directory_path() / fmt::format("halfscope-page-{}", getpid());
+    std::filesystem::create_directories(folder);
+    std::filesystem::remove(folder / "validation.json");
+    CHECK(reports::read_validation(folder).is_null());
+    const auto run = tests::sample_validation();
+    reports::write_json(run, folder / "validation.json");
+    const Json validation = reports::read_validation(folder);
+    CHECK(validation == reports::to_document(run));
+    const std::string html = reports::to_html(tests::sample_assessment({1, 2, 1}), validation);
+    const std::string data = between(html, "<script type=\"application/json\" id=\"data\">", "</script>");
+    CHECK(Json::parse(data)["validation"] == validation);
+    std::ofstream(folder / "validation.json") << "{\"schema\": \"halfscope.report/1\"}";
+    CHECK_THROWS_WITH_AS((void)reports::read_validation(folder), doctest::Contains("validation.json is no document"),
+                         std::runtime_error);
+    std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("the page asks for nothing from anywhere") {

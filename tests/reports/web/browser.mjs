@@ -87,10 +87,17 @@ const journeys = {
         const order = await page.evaluate(() =>
             [...document.querySelectorAll('main > section')].map((section) => section.id),
         );
-        assert.deepEqual(order, ['verdicts', 'findings', 'curves', 'scale', 'range', 'fidelity', 'reproduce']);
+        assert.deepEqual(order, ['verdicts', 'findings', 'curves', 'scale', 'range', 'fidelity', 'kernels', 'reproduce']);
     },
     async 'text of the report is never markup'(page) {
         assert.match(await page.locator('.notes').first().innerText(), /<\/script><script>alert\(1\)<\/script>/);
+    },
+    async 'kernels that validate judged stand beside it, skips apart'(page) {
+        assert.match(await page.locator('#kernels .lead').innerText(), /1 of 2 kernels failed, 1 skipped/);
+        assert.equal(await page.locator('#kernels tbody tr').count(), 2);
+        await page.locator('#kernels tbody summary').nth(1).click();
+        await says(page.locator('#kernels tbody tr:nth-child(2) p'), /Every wrong result is <\/script> zero/);
+        assert.match(await page.locator('#kernels .skipped').textContent(), /elsewhere there is no CUDA device/);
     },
     async 'a cell of the heat map shows its tensor'(page) {
         const box = await page.locator('#heat').boundingBox();
