@@ -1,6 +1,7 @@
 // `halfscope profile`: trains the model under each recipe beside its fp32 twin, judges, reports.
 #include "emulation/train/profile/profile.h"
 #include "analysis/verdict/assess.h"
+#include "cli/fix/fix.h"
 #include "cli/interruption.h"
 #include "cli/load_model.h"
 #include "cli/machine.h"
@@ -10,6 +11,7 @@
 #include "emulation/ops/backend.h"
 #include "kernels/device.h"
 #include "reports/document/document.h"
+#include "reports/document/validation_document.h"
 #include "reports/render/html.h"
 #include "reports/render/progress.h"
 #include "trace/io/reader.h"
@@ -81,29 +83,44 @@ train::ProfileSettings settings_of(const ProfileOptions &options, const LoadedMo
     return settings;
 }
 
-/// Trains and writes the trace; false when it was interrupted.
-bool trace_runs(const ProfileOptions &options, const Invocation &invocation) {
+/// Trains, writes the trace and judges; with --fix goes on to search for fixes.
+struct Profiling {
+    bool finished = false; ///< false when it was interrupted
+    analysis::Assessment assessment;
+};
+
+Profiling run_and_judge(const ProfileOptions &options, const FixOptions &fix, const Invocation &invocation) {
     const LoadedModel loaded = load_model(options);
     trace::Session session = session_of(options, loaded, invocation);
     session.parameters = trained_elements(loaded.graph);
     const Interruption interruption;
     const train::ProfileSettings settings = settings_of(options, loaded, session, interruption);
+    check_fixable(fix, settings);
     const auto backend = ops::make_cpu_backend(options.training.threads.value_or(0));
-    trace::Writer writer(options.out);
-    writer.session(session);
-    reports::Progress bar(stderr);
-    const int runs = 1 + settings.siblings + static_cast<int>(settings.recipes.size());
-    return train::profile(loaded.graph, *loaded.dataset, settings, *backend, writer, bar_for(bar, runs));
+    Profiling profiling;
+    {
+        trace::Writer writer(options.out);
+        writer.session(session);
+        reports::Progress bar(stderr);
+        const int runs = 1 + settings.siblings + static_cast<int>(settings.recipes.size());
+        profiling.finished =
+            train::profile(loaded.graph, *loaded.dataset, settings, *backend, writer, bar_for(bar, runs));
+    }
+    profiling.assessment = analysis::assess(trace::Reader(options.out));
+    if (fix.wanted && profiling.finished)
+        search_fixes(profiling.assessment, {options, loaded, settings, *backend, interruption.requested()}, fix);
+    profiling.finished = profiling.finished && !interruption.requested();
+    return profiling;
 }
 
-int profile(ProfileOptions &options, const Invocation &invocation) {
+int profile(ProfileOptions &options, const FixOptions &fix, const Invocation &invocation) {
     settle(options);
     require_device(options.device);
-    const bool finished = trace_runs(options, invocation);
     const std::filesystem::path out = options.out;
-    const analysis::Assessment assessment = analysis::assess(trace::Reader(out));
+    const reports::Json validation = reports::read_validation(out); // refused before hours of training, not after
+    const auto [finished, assessment] = run_and_judge(options, fix, invocation);
     reports::write_json(assessment, out / "report.json");
-    reports::write_html(assessment, out / "report.html");
+    reports::write_html(assessment, out / "report.html", validation);
     if (options.json)
         fmt::print("{}", reports::to_text(reports::to_document(assessment)));
     else
@@ -116,10 +133,12 @@ int profile(ProfileOptions &options, const Invocation &invocation) {
 
 void add_profile_command(CLI::App &app, Invocation &invocation) {
     auto options = std::make_shared<ProfileOptions>();
+    auto fix = std::make_shared<FixOptions>();
     CLI::App *command = app.add_subcommand(
         "profile", "Train under each recipe beside an fp32 twin, and say which are safe and why not");
     add_profile_options(*command, *options);
-    command->callback([options, &invocation] { invocation.exit_code = profile(*options, invocation); });
+    add_fix_options(*command, *fix);
+    command->callback([options, fix, &invocation] { invocation.exit_code = profile(*options, *fix, invocation); });
 }
 
 } // namespace halfscope::cli

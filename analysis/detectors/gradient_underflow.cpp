@@ -79,14 +79,10 @@ std::int64_t first_step(const TensorHistory &tensor) {
 std::string remedy_for(const Evidence &e) {
     const ScaleWindow &w = e.windows.model;
     if (!w.fits()) return e.windows.sentence + " Use bf16, or run one of the two layers in fp32.";
-    // The customary 2^12 where the window has it with two binades to spare below and four above, else its nearest.
-    const int low = std::max(w.low, 0);
-    const int high = std::max(w.high, low);
-    const int k = std::max(std::min(std::max(12, low + 2), high - 4), low);
     return fmt::format(
         "Use loss scaling, dynamic or static between 2^{} and 2^{} (for instance static:{:.0f}); or use bf16, "
         "whose range is fp32's.",
-        w.low, w.high, std::ldexp(1.0, k));
+        w.low, w.high, std::ldexp(1.0, recommended_scale_log2(w.low, w.high)));
 }
 
 void find(const Evidence &e, std::vector<Finding> &findings) {

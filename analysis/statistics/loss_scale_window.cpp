@@ -75,6 +75,12 @@ std::optional<std::pair<int, int>> scale_window(const Exponents &all, const Expo
     return std::pair(low, highest_fitting(amax, format));
 }
 
+int recommended_scale_log2(int low, int high) {
+    low = std::max(low, 0);
+    high = std::max(high, low);
+    return std::max(std::min(std::max(12, low + 2), high - 4), low);
+}
+
 ScaleWindows scale_windows(const RunRanges &recipe, const RunRanges *twin, const number::Format *in_format) {
     const auto is_gradient = [](const TensorHistory &t) {
         return t.info.role == "gradient" || t.info.role == "weight_gradient";

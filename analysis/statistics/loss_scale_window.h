@@ -48,6 +48,10 @@ struct ScaleWindow {
 [[nodiscard]] std::optional<std::pair<int, int>> scale_window(const Exponents &all, const Exponents &late, double amax,
                                                               const number::Format &format);
 
+/// A scale 2^k to recommend out of a window: the customary 2^12 where the window has it with two binades to spare below
+/// and four above (gradients grow more often than they shrink within a run), else its nearest; never below 1.
+[[nodiscard]] int recommended_scale_log2(int low, int high);
+
 struct ScaleWindows {
     std::map<std::string, ScaleWindow> layers; ///< only layers with gradients
     ScaleWindow model;

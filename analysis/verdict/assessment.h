@@ -1,6 +1,7 @@
 // What the analysis concludes from a trace: everything a report shows, nothing about how it is drawn.
 #pragma once
 
+#include "analysis/verdict/fix.h"
 #include "emulation/number/range_statistics.h"
 #include "trace/schema/records.h"
 
@@ -103,6 +104,7 @@ struct RecipeAssessment {
     std::string scale_window_sentence;
     std::vector<trace::Evaluation> evaluations;
     std::vector<trace::Event> events;
+    std::optional<Fix> fix; ///< where one was searched for
 };
 
 struct ReferenceAssessment {
