@@ -21,6 +21,9 @@
 #include <cstdio>
 #include <memory>
 #include <stdexcept>
+#include <string_view>
+
+#include <unistd.h>
 
 namespace halfscope::cli {
 namespace {
@@ -181,6 +184,14 @@ int reveal(const Options &options) {
     return found.matches() ? done : unsafe;
 }
 
+/// One line, redrawn: how many kernels are judged, and which one is at work.
+void show_progress(std::size_t judged, std::size_t all, std::string_view name) {
+    constexpr std::size_t width = 24;
+    const std::size_t full = width * judged / all;
+    fmt::print(stderr, "\r\033[K[{:=<{}}{: <{}}] {} of {}: {}", "", full, "", width - full, judged + 1, all, name);
+    std::fflush(stderr);
+}
+
 int validate(const Options &options, const std::string &command_line) {
     if (!options.tensors.op.empty()) return validate_tensors(options.tensors, options.json, options.threads);
     if (!options.reveal.empty()) return reveal(options);
@@ -195,8 +206,12 @@ int validate(const Options &options, const std::string &command_line) {
     run.halfscope_version = version;
     run.environment = describe_machine();
     ops::ThreadPool threads(options.threads);
-    for (const Kernel &kernel : kernels)
+    const bool show = isatty(STDERR_FILENO) != 0;
+    for (const Kernel &kernel : kernels) {
+        if (show) show_progress(run.validations.size(), kernels.size(), kernel.name);
         run.validations.push_back(kernels::validate(kernel, options.validation, threads));
+    }
+    if (show) fmt::print(stderr, "\r\033[K");
 
     const bool json_to_terminal = options.json == "-";
     if (json_to_terminal) fmt::print("{}", reports::to_text(reports::to_document(run)));
