@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <set>
 
 namespace halfscope::kernels::judge {
@@ -275,46 +276,70 @@ ops::HostTensor elements_of(const ops::TensorView &tensor, const std::vector<std
     return some;
 }
 
-std::optional<ProductLikeness> most_alike(const ProductQuestion &question, ops::ThreadPool &threads) {
-    constexpr std::int64_t most = 64;
+std::vector<ProductLikeness> most_alike(const ProductQuestion &question, ops::ThreadPool &threads) {
+    constexpr std::size_t probes = 64, most_orders = 4;
     const std::int64_t elements = question.tested.shape.elements();
-    if (question.tested.dtype != ops::DType::fp32 || elements < most || question.inputs.depth() == 0)
-        return std::nullopt;
-    // Scattered by a multiplicative hash: kernels treat the edges of tiles differently, and tiles are regular.
-    std::vector<std::int64_t> probe;
-    for (std::int64_t i = 0; i < most; ++i)
-        probe.push_back(static_cast<std::int64_t>(static_cast<std::uint64_t>(i + 1) * 0x9E3779B97F4A7C15u %
-                                                  static_cast<std::uint64_t>(elements)));
-    const ProductInputs inputs = inputs_of_elements(question.inputs, probe);
-    const ops::HostTensor tested = elements_of(question.tested, probe);
-    ops::ThreadPool one_thread(1);
-    std::int64_t best_equal = 0;
-    ProductVariant best;
-    std::set<Accumulation> models{Accumulation::fma_chain, question.asked};
-    for (const Accumulation model : models) {
-        std::vector<ProductVariant> variants = cuts(model, question.inputs.depth());
-        variants.insert(variants.begin(), {.model = model});
-        if (model == Accumulation::fma_chain && question.inputs.a.dtype == ops::DType::fp32)
-            for (std::size_t i = 0, count = variants.size(); i < count; ++i) {
+    if (question.tested.dtype != ops::DType::fp32 || elements < static_cast<std::int64_t>(probes) ||
+        question.inputs.depth() == 0)
+        return {};
+    std::vector<ProductVariant> variants;
+    for (const Accumulation model : std::set<Accumulation>{Accumulation::fma_chain, question.asked}) {
+        variants.push_back({.model = model});
+        for (ProductVariant &variant : cuts(model, question.inputs.depth())) {
+            variants.push_back(variant);
+            if (model != Accumulation::fma_chain || variant.join != ProductVariant::Join::in_order) continue;
+            for (const std::int64_t lanes : {2, 4, 8}) { // a narrower loop at the edge of a blocked product
+                variants.push_back(variant);
+                variants.back().lanes = lanes;
+            }
+        }
+    }
+    if (question.inputs.a.dtype == ops::DType::fp32)
+        for (std::size_t i = 0, count = variants.size(); i < count; ++i)
+            if (variants[i].model == Accumulation::fma_chain) {
                 variants.push_back(variants[i]);
                 variants.back().separate_products = true;
             }
+    if (question.inputs.c)
+        for (std::size_t i = 0, count = variants.size(); i < count; ++i) {
+            variants.push_back(variants[i]);
+            variants.back().c = ProductVariant::C::added_last;
+        }
+
+    std::vector<std::int64_t> open(static_cast<std::size_t>(elements));
+    std::iota(open.begin(), open.end(), std::int64_t{0});
+    std::vector<ProductLikeness> found;
+    ops::ThreadPool one_thread(1);
+    while (!open.empty() && found.size() < most_orders) {
+        // Scattered by a multiplicative hash: kernels treat the edges of tiles differently, and tiles are regular.
+        std::vector<std::int64_t> probe;
+        for (std::size_t i = 0; i < std::min(probes, open.size()); ++i)
+            probe.push_back(open[(i + 1) * 0x9E3779B97F4A7C15u % open.size()]);
+        const ProductInputs inputs = inputs_of_elements(question.inputs, probe);
+        const ops::HostTensor tested = elements_of(question.tested, probe);
+        const auto wanted = tested.as<std::uint32_t>();
+        std::size_t best_equal = 0;
+        const ProductVariant *best = nullptr;
         for (const ProductVariant &variant : variants) {
             const ops::HostTensor result = compute(variant, inputs, one_thread);
-            const auto found = result.as<std::uint32_t>(), wanted = tested.as<std::uint32_t>();
-            std::int64_t equal = 0;
-            for (std::size_t i = 0; i < found.size(); ++i) equal += found[i] == wanted[i];
+            const auto some = result.as<std::uint32_t>();
+            std::size_t equal = 0;
+            for (std::size_t i = 0; i < some.size(); ++i) equal += some[i] == wanted[i];
             if (equal <= best_equal) continue;
             best_equal = equal;
-            best = variant;
+            best = &variant;
         }
+        if (2 * best_equal < probe.size()) break;
+        const ops::HostTensor result = compute(*best, question.inputs, threads);
+        const auto bits = result.as<std::uint32_t>();
+        const std::size_t before = open.size();
+        std::erase_if(open, [&](std::int64_t i) {
+            const auto at = static_cast<std::size_t>(i);
+            return bits[at] == question.tested.as<const std::uint32_t>()[at];
+        });
+        found.push_back({best->name(question.inputs.depth()), static_cast<std::int64_t>(before - open.size())});
     }
-    if (2 * best_equal < most) return std::nullopt;
-    const ops::HostTensor result = compute(best, question.inputs, threads);
-    const auto found = result.as<std::uint32_t>();
-    std::int64_t equal = 0;
-    for (std::size_t i = 0; i < found.size(); ++i) equal += found[i] == question.tested.as<const std::uint32_t>()[i];
-    return ProductLikeness{best.name(question.inputs.depth()), equal};
+    return found;
 }
 
 std::optional<ProductMatch> identify(const ProductQuestion &question, ops::ThreadPool &threads) {

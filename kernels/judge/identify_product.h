@@ -34,14 +34,15 @@ struct ProductMatch {
 /// rounding of the result, of the partial sums, or of the operands. The first that gives all bits.
 [[nodiscard]] std::optional<ProductMatch> identify(const ProductQuestion &question, ops::ThreadPool &threads);
 
-/// The way that gives most of the bits of fp32 results.
+/// One way among several that give the bits of fp32 results.
 struct ProductLikeness {
     std::string name;
-    std::int64_t equal = 0; ///< results with all bits
+    std::int64_t equal = 0; ///< results with all bits, of those that the ways before it do not give
 };
-/// Where nothing gives all bits: the order of the asked model, or of an fma chain, that gives more than half of them (a
-/// kernel may take another order at the edges of its tiles). Other orders give a few percent by chance.
-[[nodiscard]] std::optional<ProductLikeness> most_alike(const ProductQuestion &question, ops::ThreadPool &threads);
+/// Where nothing gives all bits: a kernel may take another order at the edges of its tiles. The order of the asked
+/// model or of an fma chain that gives more than half of the results, then the one that gives more than half of the
+/// others, and so on, at most four; other orders give a few percent by chance.
+[[nodiscard]] std::vector<ProductLikeness> most_alike(const ProductQuestion &question, ops::ThreadPool &threads);
 
 /// The accumulation models that take operands stored so.
 [[nodiscard]] std::vector<ops::Accumulation> models_for(ops::DType operands);

@@ -166,9 +166,19 @@ class Judge {
             settle_match(*match, judgement_);
             return judgement_;
         }
-        if (const auto alike = most_alike(question, threads_))
-            judgement_.evidence.push_back(
-                fmt::format("{} of {} results have the bits of {}.", alike->equal, judgement_.elements, alike->name));
+        std::int64_t explained = 0;
+        for (const ProductLikeness &alike : most_alike(question, threads_)) {
+            judgement_.evidence.push_back(fmt::format("{} of {} {} have the bits of {}.", alike.equal,
+                                                      judgement_.elements - explained,
+                                                      explained == 0 ? "results" : "others", alike.name));
+            explained += alike.equal;
+        }
+        if (explained == judgement_.elements) {
+            judgement_.verdict = Verdict::different_order;
+            judgement_.explanation = "The difference is accumulation order: several orders, in different places, give "
+                                     "all bits.";
+            return judgement_;
+        }
         if (judgement_.verdict == Verdict::real_bug)
             explain_bug();
         else

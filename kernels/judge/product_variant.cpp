@@ -131,6 +131,7 @@ std::string ProductVariant::name(std::int64_t depth) const {
             text += fmt::format(", {} accumulators that take turns every {} of k", parts, tile);
         text += fmt::format(", {}", joins[static_cast<std::size_t>(join)]);
     }
+    if (lanes > 1) text += fmt::format(", {} of {} lanes", parts > 1 ? "each" : "k", lanes);
     if (c == C::added_last) text += ", c added last";
     if (rounded_operands)
         text +=
@@ -181,18 +182,31 @@ ops::HostTensor compute(const ProductVariant &v, const ProductInputs &inputs, op
     const ops::HostTensor a = rounds ? converted(inputs.a, *v.rounded_operands, v.truncated_operands) : inputs.a;
     const ops::HostTensor b = rounds ? converted(inputs.b, *v.rounded_operands, v.truncated_operands) : inputs.b;
     const bool starts = inputs.c && v.c == ProductVariant::C::starts;
+    const auto chain = [&](const std::vector<std::int64_t> &steps, const ops::TensorView *c) {
+        const bool whole = static_cast<std::int64_t>(steps.size()) == inputs.depth();
+        const ops::HostTensor left = whole ? a : taken(a, steps, true);
+        const ops::HostTensor right = whole ? b : taken(b, steps, false);
+        ops::HostTensor result(ops::DType::fp32, inputs.shape);
+        if (v.separate_products)
+            separate_product(view(left), view(right), c, result.view(), threads);
+        else
+            ops::tensor_core_product(v.model, view(left), view(right), c, result.view(), threads);
+        return result;
+    };
     std::vector<ops::HostTensor> parts;
     for (std::int64_t part = 0; part < v.parts; ++part) {
         const auto steps = steps_of(v, inputs.depth(), part);
         if (steps.empty() && part > 0) continue; // more parts than steps
-        ops::HostTensor result(ops::DType::fp32, inputs.shape);
-        const ops::HostTensor left = v.parts == 1 ? a : taken(a, steps, true);
-        const ops::HostTensor right = v.parts == 1 ? b : taken(b, steps, false);
         const ops::TensorView c = starts && part == 0 ? view(*inputs.c) : ops::TensorView{};
-        if (v.separate_products)
-            separate_product(view(left), view(right), c.data ? &c : nullptr, result.view(), threads);
-        else
-            ops::tensor_core_product(v.model, view(left), view(right), c.data ? &c : nullptr, result.view(), threads);
+        std::vector<ops::HostTensor> lanes;
+        for (std::int64_t lane = 0; lane < v.lanes; ++lane) {
+            std::vector<std::int64_t> own;
+            for (std::size_t i = static_cast<std::size_t>(lane); i < steps.size();
+                 i += static_cast<std::size_t>(v.lanes))
+                own.push_back(steps[i]);
+            lanes.push_back(chain(own, c.data && lane == 0 ? &c : nullptr));
+        }
+        ops::HostTensor result = joined(std::move(lanes), ProductVariant::Join::in_order);
         if (v.rounded_parts) result = rounded_to(result, ops::DType::fp32, v.rounded_parts);
         parts.push_back(std::move(result));
     }

@@ -32,6 +32,8 @@ struct ProductVariant {
     std::int64_t parts = 1, tile = 1;
     /// When not empty: consecutive parts of these lengths instead, as a blocked BLAS cuts k.
     std::vector<std::int64_t> lengths = {};
+    /// Every part is itself dealt out, step by step, to so many chains, which are added in order.
+    std::int64_t lanes = 1;
     enum class Join : std::uint8_t {
         in_order, ///< ((p0 + p1) + p2) + ...
         tree,     ///< halves: p_i + p_(i + parts / 2), and so on; parts is a power of two

@@ -97,6 +97,33 @@ TEST_CASE("a sum cut into parts is an order, and is named") {
     CHECK(backwards.errors->worst_of_bound > 0);
 }
 
+TEST_CASE("products rounded before they are added are named") {
+    const ProductInputs inputs = product(DType::fp32, 16, 100, 12);
+    const PlainProduct plain(inputs);
+    const auto whole = judged(inputs, result_of(inputs, [&](auto i, auto j) { return plain.sum(i, j, 0, 100); }));
+    CHECK(whole.verdict == Verdict::different_order);
+    CHECK(whole.identified == "products rounded, then added");
+}
+
+TEST_CASE("a blocked product with narrower loops at its edges takes two orders, and both are named") {
+    const ProductInputs inputs = product(DType::fp32, 24, 300, 20);
+    const PlainProduct plain(inputs);
+    const auto found = judged(inputs, result_of(inputs, [&](auto i, auto j) {
+                                  const auto block = [&](std::int64_t first, std::int64_t last) {
+                                      if (i < 16) return plain.sum(i, j, first, last);
+                                      return plain.sum(i, j, first, last, 2) + plain.sum(i, j, first + 1, last, 2);
+                                  };
+                                  return block(0, 256) + block(256, 300);
+                              }));
+    CHECK(found.verdict == Verdict::different_order);
+    says(found, "several orders, in different places, give all bits");
+    says(found, "2 lanes");
+    // One wrong element is no order.
+    const auto wrong = judged(
+        inputs, result_of(inputs, [&](auto i, auto j) { return plain.sum(i, j, 0, i == 3 && j == 4 ? 290 : 300); }));
+    CHECK(wrong.verdict == Verdict::real_bug);
+}
+
 TEST_CASE("one more rounding is found and named") {
     const ProductInputs inputs = product(DType::fp16, 16, 128, 16);
     const PlainProduct plain(inputs);
