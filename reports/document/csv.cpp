@@ -1,31 +1,20 @@
 #include "reports/document/csv.h"
 
+#include "reports/document/csv_field.h"
 #include "reports/document/output_file.h"
 
 #include <fmt/format.h>
 
-#include <cmath>
 #include <iterator>
 
 namespace halfscope::reports {
 namespace {
 
-std::string quoted(const std::string &text) {
-    if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-    std::string result = "\"";
-    for (const char c : text) {
-        if (c == '"') result += '"';
-        result += c;
-    }
-    return result += '"';
-}
-
-std::string shortest(double value) { return std::isnan(value) ? "nan" : fmt::format("{}", value); }
-
 void append_run(std::string &table, const std::string &name, const std::vector<trace::Step> &steps) {
     for (const auto &step : steps)
-        fmt::format_to(std::back_inserter(table), "{},{},{},{},{},{}\n", quoted(name), step.step, shortest(step.loss),
-                       shortest(step.loss_scale), step.skipped ? 1 : 0, shortest(step.gradient_norm));
+        fmt::format_to(std::back_inserter(table), "{},{},{},{},{},{}\n", csv_field(name), step.step,
+                       csv_number(step.loss), csv_number(step.loss_scale), step.skipped ? 1 : 0,
+                       csv_number(step.gradient_norm));
 }
 
 } // namespace
@@ -37,8 +26,8 @@ std::string to_csv(const analysis::Assessment &assessment) {
     append_run(table, twin, reference.steps);
     for (std::size_t i = 0; i < reference.sibling_losses.size(); ++i)
         for (std::size_t step = 0; step < reference.sibling_losses[i].size(); ++step)
-            fmt::format_to(std::back_inserter(table), "{},{},{},,,\n", quoted(fmt::format("{}#{}", twin, i + 2)), step,
-                           shortest(reference.sibling_losses[i][step]));
+            fmt::format_to(std::back_inserter(table), "{},{},{},,,\n", csv_field(fmt::format("{}#{}", twin, i + 2)),
+                           step, csv_number(reference.sibling_losses[i][step]));
     for (const auto &recipe : assessment.recipes) append_run(table, recipe.run.recipe, recipe.steps);
     return table;
 }
