@@ -18,6 +18,13 @@ const std::vector<Case> &all_cases() {
         add_gradient_cases(made);
         add_loss_scale_cases(made);
         add_update_cases(made);
+        add_optimizer_state_cases(made);
+        add_activation_cases(made);
+        add_integer_cases(made);
+        add_loss_cases(made);
+        add_reduction_cases(made);
+        add_attention_cases(made);
+        add_network_cases(made);
         return made;
     }();
     return cases;
