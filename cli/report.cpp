@@ -4,6 +4,7 @@
 #include "cli/outputs.h"
 #include "reports/document/csv.h"
 #include "reports/document/document.h"
+#include "reports/document/fix_document.h"
 #include "reports/document/validation_document.h"
 #include "reports/render/html.h"
 #include "trace/io/reader.h"
@@ -21,7 +22,8 @@ struct Options {
 
 int report(const Options &options) {
     const trace::Reader reader(options.directory);
-    const analysis::Assessment assessment = analysis::assess(reader);
+    analysis::Assessment assessment = analysis::assess(reader);
+    reports::restore_fixes(assessment, options.directory);
     if (!options.html.empty()) reports::write_html(assessment, options.html, reports::read_validation(options.directory));
     if (!options.json.empty()) reports::write_json(assessment, options.json);
     if (!options.csv.empty()) reports::write_csv(assessment, options.csv);

@@ -48,7 +48,9 @@ std::string share_at_full_precision(const StepCost &cost) {
 std::string cost_sentence(const StepCost &fixed, const std::optional<StepCost> &unsafe,
                           const std::optional<StepCost> &fp32) {
     std::string text = fmt::format("A step holds {}", mebibytes(fixed.bytes()));
-    if (unsafe)
+    if (unsafe && unsafe->bytes() == fixed.bytes())
+        text += ", as much as the unchanged recipe";
+    else if (unsafe)
         text += fmt::format(", {:.3g} times the unchanged recipe's {}", ratio(fixed.bytes(), unsafe->bytes()),
                             mebibytes(unsafe->bytes()));
     if (fp32)

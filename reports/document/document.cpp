@@ -1,5 +1,6 @@
 #include "reports/document/document.h"
 
+#include "reports/document/fix_document.h"
 #include "reports/document/output_file.h"
 #include "reports/document/statistics.h"
 
@@ -107,18 +108,6 @@ Json fidelity_of(const std::vector<analysis::FidelityPoint> &points) {
     return {{"points", std::move(list)}};
 }
 
-Json cost_of(const std::optional<trace::StepCost> &cost) {
-    if (!cost) return nullptr;
-    return {{"bytes", cost->bytes()},
-            {"weight_bytes", cost->weight_bytes},
-            {"master_bytes", cost->master_bytes},
-            {"gradient_bytes", cost->gradient_bytes},
-            {"state_bytes", cost->state_bytes},
-            {"activation_bytes", cost->activation_bytes},
-            {"multiply_adds", cost->multiply_adds},
-            {"multiply_adds_16bit", cost->multiply_adds_16bit}};
-}
-
 Json run_of(const trace::Run &run) {
     return {{"description", run.description},
             {"compute_format", run.compute_format},
@@ -128,7 +117,7 @@ Json run_of(const trace::Run &run) {
             {"state_format", run.state_format},
             {"seed", run.seed},
             {"planned_steps", run.planned_steps},
-            {"cost", cost_of(run.cost)}};
+            {"cost", cost_document(run.cost)}};
 }
 
 Json recipe_of(const analysis::RecipeAssessment &recipe) {
@@ -147,7 +136,8 @@ Json recipe_of(const analysis::RecipeAssessment &recipe) {
             {"fidelity", fidelity_of(recipe.fidelity)},
             {"evaluations", evaluations_of(recipe.evaluations)},
             {"events", events_of(recipe.events)},
-            {"layers", layers_of(recipe.layers)}};
+            {"layers", layers_of(recipe.layers)},
+            {"fix", fix_document(recipe.fix)}};
 }
 
 Json reference_of(const analysis::ReferenceAssessment &reference) {

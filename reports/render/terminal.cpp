@@ -1,5 +1,7 @@
 #include "reports/render/terminal.h"
 
+#include "reports/render/fix_text.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -81,6 +83,11 @@ class Page {
     void troubles() {
         for (const auto &recipe : assessment_.recipes)
             if (recipe.verdict != Verdict::safe && !recipe.findings.empty()) trouble(recipe);
+    }
+
+    void fixes() {
+        for (const auto &recipe : assessment_.recipes)
+            if (recipe.fix) text_ += fix_text(recipe.run.recipe, *recipe.fix, style_, text_width_) + '\n';
     }
 
     void loss_scales() {
@@ -282,6 +289,7 @@ std::string terminal_summary(const Assessment &assessment, const TerminalStyle &
     page.verdicts();
     page.curves();
     page.troubles();
+    page.fixes();
     page.loss_scales();
     page.costs();
     page.footer(html);

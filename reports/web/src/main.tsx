@@ -7,12 +7,14 @@ import './heatmap.css';
 import './tensor.css';
 import './reproduce.css';
 import './kernels.css';
+import './fix.css';
 import './media.css';
 import { render } from 'preact';
 import { useState } from 'preact/hooks';
 import { CurvesSection } from './curves';
 import { FidelitySection } from './fidelity';
 import { Findings } from './findings';
+import { FixSection } from './fix';
 import { KernelsSection } from './kernels';
 import { integer, plural } from './numbers';
 import { RangeSection, type Wanted } from './range';
@@ -97,6 +99,7 @@ function Page() {
                             });
                     }}
                 />
+                <FixSection recipes={report.recipes} reference={report.reference} />
                 <CurvesSection report={report} />
                 <ScaleSection recipes={report.recipes} chosen={chosen} onRecipe={choose} />
                 {report.recipes.length > 0 && (

@@ -151,6 +151,24 @@ export interface Outcome {
     sentence: string;
 }
 
+/** What the search for the least safe change found (reports/document/report.schema.json). */
+export interface Fix {
+    found: boolean;
+    sentence: string;
+    changes: string[];
+    headline: string;
+    minimal: boolean;
+    confirmed: { seed: number; verdict: Verdict } | null;
+    cost: Cost | null;
+    cost_sentence: string;
+    overlay: string;
+    overlay_file: string;
+    command: string;
+    pytorch: string[];
+    attempts: { changes: string[]; verdict: Verdict; headline: string }[];
+    seconds: number;
+}
+
 export interface Recipe {
     name: string;
     verdict: Verdict;
@@ -175,6 +193,7 @@ export interface Recipe {
     evaluations: Evaluation[];
     events: Event[];
     layers: Layer[];
+    fix: Fix | null;
 }
 
 export interface Reference {
