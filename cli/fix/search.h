@@ -33,10 +33,10 @@ struct Trial {
 using TryChanges = std::function<std::optional<Trial>(std::span<const Change> changes)>;
 
 struct SearchSpace {
-    std::vector<Change> suggestions; ///< of the unsafe run itself
-    std::vector<Change> parts;       ///< every part of the recipe that could be kept in fp32
-    std::vector<Change> layers;      ///< every layer, the most blamed first
-    std::vector<Change> recipes;     ///< others to turn to
+    std::vector<Change> suggestions{}; ///< of the unsafe run itself
+    std::vector<Change> parts{};       ///< every part of the recipe that could be kept in fp32
+    std::vector<Change> layers{};      ///< every layer, the most blamed first
+    std::vector<Change> recipes{};     ///< others to turn to
     int most_runs = 20;
 };
 

@@ -1,6 +1,9 @@
 #include "emulation/train/config/config.h"
+#include "emulation/train/config/write_config.h"
 
 #include <doctest/doctest.h>
+
+#include <algorithm>
 
 using namespace halfscope;
 using namespace halfscope::train;
@@ -103,4 +106,63 @@ TEST_CASE("mistakes are answered with file, line and the nearest valid name") {
     says("[recipes.mine]\nbase = \"fp16-o2\"\nupdate = \"kahan\"\n", "without masters");
     says("[recipes.mine]\nbase = \"fp16-amp\"\n[[recipes.mine.layers]]\nformat = \"fp32\"\n", "needs match");
     says("[recipes.mine]\nbase = \"fp16-amp\"\nautocast = \"torch\"\n", "torch-2-cuda");
+}
+
+TEST_CASE("settings and recipes are written with every key that is read") {
+    const auto keys_in = [](const std::string &text) {
+        // "...; it takes a, b, c"
+        std::string list = mistake(text);
+        list = list.substr(list.find("it takes ") + 9);
+        std::vector<std::string> keys;
+        for (std::size_t at = 0; at <= list.size();) {
+            const std::size_t end = std::min(list.find(", ", at), list.size());
+            keys.push_back(list.substr(at, end - at));
+            at = end + 2;
+        }
+        return keys;
+    };
+    const auto known = [](std::span<const std::string_view> written, const std::string &key) {
+        return std::find(written.begin(), written.end(), key) != written.end();
+    };
+    const auto of_recipes = keys_in("[recipes.fp16-amp]\nzzz = 1\n"), of_training = keys_in("[train]\nzzz = 1\n");
+    CHECK(of_recipes.size() > 10);
+    CHECK(of_training.size() > 20);
+    for (const std::string &key : of_recipes) CHECK_MESSAGE(known(written_recipe_keys(), key), key);
+    for (const std::string &key : of_training) CHECK_MESSAGE(known(written_training_keys(), key), key);
+}
+
+TEST_CASE("training settings read back as they were") {
+    const Config config = parse_config(R"(
+[train]
+recipes = ["fp16-amp", 'odd "name"']
+steps = 7
+batch = 3
+lr = 1e-05
+betas = [0.9, 0.95]
+eps = 1e-8
+optimizer = "adamw"
+clip-norm = 1
+freeze = ['^lora\.B$', "it's"]
+loss-scale = "static:8"
+accumulate = "hopper"
+seed = 12
+order = "file"
+nesterov = false
+trace-every = 2
+)",
+                                       "c.toml");
+    const TrainingOptions &a = config.training;
+    const Config again = parse_config(training_as_toml(a), "again");
+    const TrainingOptions &b = again.training;
+    CHECK(training_as_toml(a) == training_as_toml(b));
+    CHECK(a.recipes == b.recipes);
+    CHECK(a.freeze == b.freeze);
+    CHECK(a.learning_rate == b.learning_rate);
+    CHECK(a.epsilon == b.epsilon);
+    CHECK(a.beta2 == b.beta2);
+    CHECK(b.nesterov == false);
+    CHECK(!b.momentum);
+    CHECK(b.seed == 12U);
+    CHECK(b.order == data::Order::file);
+    CHECK(toml_string("a\tb") == "\"a\\u0009b\"");
 }
