@@ -1,6 +1,7 @@
 // Stands in for cuda/ where CUDA was not compiled.
 #include "kernels/device.h"
 #include "kernels/conversion.h"
+#include "kernels/on_device.h"
 
 #include <stdexcept>
 
@@ -10,12 +11,20 @@ std::string cuda_status() { return "not compiled in (nvcc was not found when Hal
 
 bool cuda_available() { return false; }
 
-void round_on_device(std::span<const float>, number::FormatId, std::span<std::uint16_t>) {
-    throw std::runtime_error("HalfScope was built without CUDA");
-}
+namespace {
+[[noreturn]] void refuse() { throw std::runtime_error("HalfScope was built without CUDA"); }
+} // namespace
 
-void widen_on_device(std::span<const std::uint16_t>, number::FormatId, std::span<float>) {
-    throw std::runtime_error("HalfScope was built without CUDA");
-}
+void round_on_device(std::span<const float>, number::FormatId, std::span<std::uint16_t>) { refuse(); }
+void widen_on_device(std::span<const std::uint16_t>, number::FormatId, std::span<float>) { refuse(); }
+
+namespace device {
+void elementwise(Task, const KernelCall &) { refuse(); }
+void sum_rows(const KernelCall &) { refuse(); }
+void softmax_rows(const KernelCall &) { refuse(); }
+void layer_norm_rows(const KernelCall &) { refuse(); }
+void gemm(Gemm, number::FormatId, const KernelCall &) { refuse(); }
+std::string matrix_unit() { return "hopper"; }
+} // namespace device
 
 } // namespace halfscope::kernels

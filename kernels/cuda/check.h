@@ -24,6 +24,7 @@ template <typename T> class DeviceArray {
     DeviceArray &operator=(const DeviceArray &) = delete;
 
     [[nodiscard]] T *data() const { return data_; }
+    [[nodiscard]] std::size_t size() const { return count_; }
     void upload(const T *host) {
         check(cudaMemcpy(data_, host, count_ * sizeof(T), cudaMemcpyHostToDevice), "cudaMemcpy to the device");
     }

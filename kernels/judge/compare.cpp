@@ -84,15 +84,8 @@ struct ErrorSums {
     void count(const number::Format &f, std::int64_t index, const ExactResults::Value &right, double tested,
                std::optional<double> emulated) {
         const double exact = right.exact.high;
-        if (!std::isfinite(exact)) { // of operands that are not finite: one answer is right
-            const bool same = std::isnan(exact) ? std::isnan(tested) : tested == exact;
-            note_share(index, same ? 0 : HUGE_VAL);
-            return;
-        }
-        if (!std::isfinite(tested)) {
-            note_share(index, right.may_overflow ? 0 : HUGE_VAL);
-            return;
-        }
+        note_share(index, right.share_of_bound(tested));
+        if (!std::isfinite(exact) || !std::isfinite(tested)) return;
         const double error = std::fabs(error_of(tested, right.exact)), ulp = ulp_at(f, exact);
         ++elements;
         worst_ulp = std::max(worst_ulp, error / ulp);
@@ -104,7 +97,6 @@ struct ErrorSums {
         }
         const double in_scale = right.scale > 0 ? error / right.scale : 0;
         squares += in_scale * in_scale;
-        note_share(index, error == 0 ? 0 : right.bound > 0 ? error / right.bound : HUGE_VAL);
         if (!emulated || !std::isfinite(*emulated)) return;
         const double twin = std::fabs(error_of(*emulated, right.exact));
         emulated_worst = std::max(emulated_worst, twin / ulp);

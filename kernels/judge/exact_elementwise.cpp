@@ -68,13 +68,14 @@ ExactResults exact_sum(const ops::TensorView &x, const Arithmetic &arithmetic, n
         ExactResults::Value v;
         for (std::int64_t i = 0; i < n; ++i) {
             sum.add(static_cast<double>(row[i]));
-            v.scale += static_cast<double>(std::fabs(row[i]));
+            if (std::isfinite(row[i])) v.scale += static_cast<double>(std::fabs(row[i])); // the others have no error
         }
         v.scale *= 1 + 0x1p-20; // its own additions, in double
         v.exact = sum.value();
         const double before = bound.of(v.scale);
         v.bound = before + last.of(std::fabs(v.exact.high) + before);
-        v.may_overflow = v.scale * (1 + bound.relative) >= largest || std::fabs(v.exact.high) + before >= threshold;
+        v.may_overflow = v.scale * (1 + bound.relative) >= largest ||
+                         (std::isfinite(v.exact.high) && std::fabs(v.exact.high) + before >= threshold);
         return v;
     };
     exact.operands = [=](std::int64_t index, std::size_t most, std::int64_t &left_out) {

@@ -56,7 +56,7 @@ ExactResults::Value product_at(const Product &p, std::int64_t index) {
         const float x = w.row[k], y = w.column[k];
         const double product = static_cast<double>(x) * static_cast<double>(y);
         sum.add(product); // exact: 24 + 24 bits of significand, exponents far inside a double's
-        if (product == 0) continue;
+        if (product == 0 || !std::isfinite(product)) continue; // what is not finite has no error
         const float size_x = std::fabs(x), size_y = std::fabs(y);
         if (p.flushes && (size_x < p.floor_a || size_y < p.floor_b)) flushed += std::fabs(product);
         scale += p.aligned ? static_cast<double>(std::max(size_x, p.floor_a)) *
@@ -66,7 +66,7 @@ ExactResults::Value product_at(const Product &p, std::int64_t index) {
     if (p.c.data) {
         const float c = p.addend[static_cast<std::size_t>(broadcast_index(p.c.shape, p.shape, index))];
         sum.add(static_cast<double>(c));
-        scale += static_cast<double>(std::fabs(c));
+        if (std::isfinite(c)) scale += static_cast<double>(std::fabs(c));
     }
     scale *= 1 + 0x1p-20; // its own additions, in double
     ExactResults::Value value;
@@ -74,8 +74,8 @@ ExactResults::Value product_at(const Product &p, std::int64_t index) {
     value.scale = scale;
     const double before = p.bound.of(scale) + flushed;
     value.bound = before + p.last.of(std::fabs(value.exact.high) + before);
-    value.may_overflow =
-        scale * (1 + p.bound.relative) >= p.largest || std::fabs(value.exact.high) + before >= p.result_overflow;
+    value.may_overflow = scale * (1 + p.bound.relative) >= p.largest ||
+                         (std::isfinite(value.exact.high) && std::fabs(value.exact.high) + before >= p.result_overflow);
     return value;
 }
 

@@ -9,6 +9,7 @@
 #include "emulation/ops/operation.h"
 #include "emulation/ops/tensor.h"
 
+#include <cmath>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -24,6 +25,19 @@ struct ExactResults {
         double bound = 0;          ///< largest |right result - exact|, the rounding to the result's format included
         double scale = 0;          ///< what errors grow with: sum |a_k b_k| of a product, |exact| of a rounding
         bool may_overflow = false; ///< infinity or NaN may be right: a partial sum or the result can overflow
+
+        /// |tested - exact| / bound, 0 where both are the same; infinite where only one is finite and nothing allows
+        /// it. Of operands that are not finite one answer is right, unless the finite ones overflow to the other
+        /// infinity on the way: then NaN is right too.
+        [[nodiscard]] double share_of_bound(double tested) const {
+            if (!std::isfinite(exact.high)) {
+                const bool same = std::isnan(exact.high) ? std::isnan(tested) : tested == exact.high;
+                return same || (may_overflow && std::isnan(tested)) ? 0 : HUGE_VAL;
+            }
+            if (!std::isfinite(tested)) return may_overflow ? 0 : HUGE_VAL;
+            const double error = std::fabs(error_of(tested, exact));
+            return error == 0 ? 0 : bound > 0 ? error / bound : HUGE_VAL;
+        }
     };
     std::int64_t elements = 0;
     std::int64_t work = 1; ///< of one element, in additions

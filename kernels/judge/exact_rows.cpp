@@ -144,7 +144,7 @@ ExactResults exact_layer_norm(const ops::TensorView &x, const ops::TensorView *g
     struct Row {
         Quad mean, rstd;
         double mean_error = 0, rstd_error = 0; ///< absolute; relative
-        bool finite = true;
+        bool finite = true, overflows = false;
     };
     const std::int64_t n = last_axis(x, "layer normalisation");
     for (const ops::TensorView *weights : {gamma, beta})
@@ -157,6 +157,7 @@ ExactResults exact_layer_norm(const ops::TensorView &x, const ops::TensorView *g
     const auto shifts = std::make_shared<const std::vector<float>>(beta ? values_of(*beta) : std::vector<float>{});
     const auto cache = std::make_shared<const RowCache<Row>>();
     const ErrorBound last = rounding_bound(result, true);
+    const double largest = arithmetic.largest;
     // Epsilon as kernels hold it.
     const auto held_epsilon = static_cast<double>(static_cast<float>(epsilon));
     const auto figures = [=](std::int64_t row) {
@@ -170,6 +171,8 @@ ExactResults exact_layer_norm(const ops::TensorView &x, const ops::TensorView *g
             magnitude += static_cast<double>(std::fabs(in[i]));
         }
         if (!r.finite) return r;
+        // (|x| + |mean|)^2 summed is at most 4 (sum |x|)^2: the variance, or its sum, may leave the format's range.
+        r.overflows = 4 * magnitude * magnitude >= largest;
         const ExactValue total = sum.value();
         r.mean = (Quad(total.high) + Quad(total.low)) / n;
         Quad variance = 0;
@@ -217,7 +220,8 @@ ExactResults exact_layer_norm(const ops::TensorView &x, const ops::TensorView *g
         const double before = (scaled - std::fabs(g) * h) + u * (scaled + std::fabs(b)) + std::ldexp(1.0, -126);
         v.scale = std::fabs(g) * (h + row.mean_error / u * rstd / static_cast<double>(n)) + std::fabs(b);
         v.bound = before + last.of(std::fabs(v.exact.high) + before);
-        v.may_overflow = std::fabs(v.exact.high) + v.bound >= overflow_threshold(result);
+        v.may_overflow = row.overflows || std::fabs(v.exact.high) + v.bound >= overflow_threshold(result);
+        if (row.overflows) v.bound = HUGE_VAL; // an infinite variance leaves beta, or NaN
         return v;
     };
     exact.operands = own_element(x);

@@ -262,12 +262,8 @@ class Judge {
         return wrong;
     }
     [[nodiscard]] std::vector<std::int64_t> wrong_elements() const {
-        return elements_that([](const ExactResults::Value &right, double value) {
-            const bool both_nan = std::isnan(right.exact.high) && std::isnan(value);
-            const bool overflowed = right.may_overflow && !std::isfinite(value) && std::isfinite(right.exact.high);
-            return !both_nan && value != right.exact.high && !overflowed &&
-                   !(std::fabs(error_of(value, right.exact)) <= right.bound);
-        });
+        return elements_that(
+            [](const ExactResults::Value &right, double value) { return right.share_of_bound(value) > 1; });
     }
     [[nodiscard]] std::vector<std::int64_t> unlikely_elements(double limit) const {
         return elements_that([limit](const ExactResults::Value &right, double value) {

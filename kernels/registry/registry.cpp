@@ -1,7 +1,7 @@
 #include "kernels/registry/registry.h"
 
 #include "kernels/cpu/cpu_kernels.h"
-#include "kernels/cuda_kernels.h"
+#include "kernels/cuda_kernels/cuda_kernels.h"
 
 #include <algorithm>
 #include <array>

@@ -30,7 +30,8 @@ std::string inputs_in_words(const Kernel &kernel, std::span<const ops::HostTenso
 }
 
 judge::Arithmetic arithmetic_of(const Kernel &kernel) {
-    if (!kernel.model.empty()) return judge::arithmetic_of(ops::accumulation_from(kernel.model), kernel.operands);
+    const bool product = kernel.task == Task::dot || kernel.task == Task::matmul;
+    if (product && !kernel.model.empty()) return judge::arithmetic_of(ops::accumulation_from(kernel.model), kernel.operands);
     return judge::arithmetic_in(kernel.accumulator.value_or(number::FormatId::fp32));
 }
 
@@ -53,6 +54,10 @@ judge::ExactResults exact_results(const Kernel &kernel, std::span<const ops::Ten
         return judge::exact_matmul(views[0], views[1], &views[2], ops::Shape{shape[0], views[1].shape[1]},
                                    arithmetic_of(kernel), kernel.result);
     case Task::sum: return judge::exact_sum(views[0], arithmetic_of(kernel), kernel.result);
+    case Task::softmax: return judge::exact_softmax(views[0], arithmetic_of(kernel), kernel.result);
+    case Task::layer_norm:
+        return judge::exact_layer_norm(views[0], &views[1], &views[2], KernelCall{}.epsilon, arithmetic_of(kernel),
+                                       kernel.result);
     default: return exact_elementwise(kernel.task, views, kernel.result, kernel.rounding, kernel.flush_operands);
     }
 }

@@ -1,7 +1,6 @@
-#include "kernels/cuda_kernels.h"
+#include "kernels/cuda_kernels/cuda_kernels.h"
 
 #include "kernels/conversion.h"
-#include "kernels/device.h"
 #include "kernels/twin/elementwise.h"
 
 #include <string>
@@ -10,15 +9,13 @@
 namespace halfscope::kernels {
 namespace {
 
-std::string no_device() { return cuda_available() ? std::string{} : "CUDA: " + cuda_status(); }
-
 Kernel conversion(std::string name, std::string order) {
     Kernel kernel;
     kernel.name = std::move(name);
     kernel.task = Task::convert;
     kernel.order = std::move(order);
     kernel.place = Place::cuda;
-    kernel.unavailable = no_device;
+    kernel.unavailable = no_cuda_device;
     kernel.nan = NanRule::any_nan; // the device makes 0x7fff of every NaN
     kernel.emulate = [](const KernelCall &call) { emulate_elementwise(Task::convert, {}, call); };
     return kernel;
@@ -47,7 +44,7 @@ Kernel widening_kernel(number::FormatId format) {
 
 } // namespace
 
-std::vector<Kernel> cuda_kernels() {
+std::vector<Kernel> cuda_conversions() {
     return {rounding_kernel(number::FormatId::fp16), rounding_kernel(number::FormatId::bf16),
             widening_kernel(number::FormatId::fp16), widening_kernel(number::FormatId::bf16)};
 }
