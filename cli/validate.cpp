@@ -57,15 +57,22 @@ void list(const std::vector<Kernel> &all) {
     }
     const auto line = [&](std::string_view name, std::string_view task, std::string_view formats,
                           std::string_view place, std::string_view order) {
-        fmt::print("{:<{}}  {:<{}}  {:<{}}  {:<7}  {}\n", name, name_width, task, task_width, formats, formats_width,
+        fmt::print("{:<{}}  {:<{}}  {:<{}}  {:<8}  {}\n", name, name_width, task, task_width, formats, formats_width,
                    place, order);
     };
     line("kernel", "task", "formats", "runs on", "order and rounding points");
+    std::vector<std::string> reasons; // why some can not run here: footnotes
     for (const Kernel &kernel : all) {
-        const std::string reason = kernel.unavailable();
-        line(kernel.name, kernels::name_of(kernel.task), formats_of(kernel), kernels::name_of(kernel.place),
-             reason.empty() ? kernel.order : fmt::format("{} (can not run here: {})", kernel.order, reason));
+        std::string place(kernels::name_of(kernel.place));
+        if (const std::string reason = kernel.unavailable(); !reason.empty()) {
+            auto known = std::find(reasons.begin(), reasons.end(), reason);
+            if (known == reasons.end()) known = reasons.insert(reasons.end(), reason);
+            place += fmt::format(" [{}]", known - reasons.begin() + 1);
+        }
+        line(kernel.name, kernels::name_of(kernel.task), formats_of(kernel), place, kernel.order);
     }
+    for (std::size_t i = 0; i < reasons.size(); ++i)
+        fmt::print("{}[{}] can not run here: {}\n", i == 0 ? "\n" : "", i + 1, reasons[i]);
 }
 
 std::vector<Kernel> chosen(const std::vector<Kernel> &all, const std::vector<std::string> &names) {

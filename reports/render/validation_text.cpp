@@ -121,6 +121,19 @@ void findings(Text &text, const Judgement &judgement) {
                                             judgement.tolerance->atol, judgement.tolerance->derivation));
 }
 
+/// Kernels that share a reason stand together, in the order of the run.
+std::vector<std::pair<std::string, std::vector<std::string>>> skipped_by_reason(const kernels::ValidationRun &run) {
+    std::vector<std::pair<std::string, std::vector<std::string>>> reasons;
+    for (const Validation &validation : run.validations) {
+        if (validation.judgement.verdict != Verdict::skipped) continue;
+        const std::string &reason = validation.judgement.explanation;
+        auto known = std::find_if(reasons.begin(), reasons.end(), [&](const auto &one) { return one.first == reason; });
+        if (known == reasons.end()) known = reasons.insert(reasons.end(), {reason, {}});
+        known->second.push_back(validation.kernel);
+    }
+    return reasons;
+}
+
 } // namespace
 
 std::string judgement_text(const Judgement &judgement, const TerminalStyle &style) {
@@ -135,7 +148,7 @@ std::string validation_text(const kernels::ValidationRun &run, const TerminalSty
     std::int64_t passed = 0, failed = 0, skipped = 0;
     for (const Validation &validation : run.validations) {
         const Verdict verdict = validation.judgement.verdict;
-        name_width = std::max(name_width, columns(validation.kernel));
+        if (verdict != Verdict::skipped) name_width = std::max(name_width, columns(validation.kernel));
         ++(verdict == Verdict::skipped ? skipped : kernels::judge::is_pass(verdict) ? passed : failed);
     }
     if (passed + failed > 0)
@@ -173,10 +186,10 @@ std::string validation_text(const kernels::ValidationRun &run, const TerminalSty
         text.put("");
         text.put(toned("  Skipped, so not judged:", Tone::faint, style));
     }
-    for (const Validation &validation : run.validations)
-        if (validation.judgement.verdict == Verdict::skipped)
-            text.hanging(fmt::format("    {}  ", fitted(validation.kernel, name_width, style)),
-                         validation.judgement.explanation);
+    for (const auto &[reason, kernels] : skipped_by_reason(run)) {
+        text.hanging("    ", reason + ":");
+        text.hanging("      ", fmt::format("{}", fmt::join(kernels, ", ")));
+    }
     text.put("");
     text.put(fmt::format("  {} passed, {} failed, {} skipped", passed, failed, skipped));
     return text.take();
