@@ -10,14 +10,24 @@
 #include "emulation/train/profile/data_demand.h"
 #include "emulation/train/profile/evaluation.h"
 #include "emulation/train/sweep/sweep.h"
+#include "reports/document/convergence_document.h"
+#include "reports/document/document.h"
+#include "reports/document/output_file.h"
+#include "reports/plot/convergence_plot.h"
+#include "reports/render/convergence_page.h"
 #include "reports/render/convergence_text.h"
 #include "reports/render/progress.h"
+#include "trace/io/curve_file.h"
+#include "trace/io/sweep_events.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <map>
 #include <memory>
 #include <stdexcept>
+#include <utility>
 
 namespace halfscope::cli {
 namespace {
@@ -93,18 +103,24 @@ Asked load(const ConvergeOptions &o, const Invocation &invocation) {
 
 /// Seeds and recipes may grow from one call to the next; everything else makes another sweep.
 trace::SweepIdentity identity_of(const ConvergeOptions &o, const Asked &asked) {
-    trace::SweepIdentity identity = asked.session.settings;
-    identity.erase("seed");
-    identity.erase("seeds");
-    identity["program version"] = version;
-    identity["model"] = o.training.model;
-    identity["model's contents"] = fingerprint_of(asked.loaded.graph);
-    identity["data's contents"] = fingerprint_of(*asked.loaded.dataset, asked.batch);
-    identity["data file's contents"] = fingerprint_of_file(asked.loaded.data_name);
-    identity["loss"] = o.training.loss;
-    identity["loss-scale"] = o.training.training.loss_scale.value_or("");
-    identity["accumulate"] = o.training.training.accumulate.value_or("");
-    identity["contents of --config"] = fingerprint_of_file(o.training.config);
+    const std::map<std::string, std::string> &settings = asked.session.settings;
+    trace::SweepIdentity identity{
+        {"model", o.training.model},
+        {"data", asked.loaded.data_name},
+        {"steps", settings.at("steps")},
+        {"program version", std::string(version)},
+        {"loss", o.training.loss},
+        {"loss-scale", o.training.training.loss_scale.value_or("")},
+        {"accumulate", o.training.training.accumulate.value_or("")},
+    };
+    for (const auto &[name, value] : settings)
+        if (name != "seed" && name != "seeds" && name != "steps" && name != "data" && name != "eval-every")
+            identity.emplace_back(name, value);
+    identity.emplace_back("eval-every", settings.at("eval-every"));
+    identity.emplace_back("contents of the model", fingerprint_of(asked.loaded.graph));
+    identity.emplace_back("contents of the data", fingerprint_of(*asked.loaded.dataset, asked.batch));
+    identity.emplace_back("contents of the data file", fingerprint_of_file(asked.loaded.data_name));
+    identity.emplace_back("contents of --config", fingerprint_of_file(o.training.config));
     return identity;
 }
 
@@ -138,8 +154,41 @@ int exit_code_of(const analysis::Convergence &convergence) {
     return any(Standing::undecided) || !convergence.recipes.front().diverged_seeds.empty() ? no_verdict : done;
 }
 
+/// Mistakes in what is to be written or read beside the training are told before it.
+std::vector<trace::Curve> check_files(const ConvergeOptions &o) {
+    for (const std::string &plot : o.plots) reports::check_plot(plot, "--plot");
+    for (const auto &[flag, file] : {std::pair("--csv", o.csv), std::pair("--html", o.html)}) {
+        const std::filesystem::path folder = std::filesystem::path(file).parent_path();
+        std::error_code error;
+        if (!folder.empty() && !std::filesystem::is_directory(folder, error))
+            throw std::runtime_error(
+                fmt::format("{} {}: the directory {} does not exist", flag, file, folder.string()));
+    }
+    std::error_code error;
+    if (!o.tensorboard.empty() && std::filesystem::exists(o.tensorboard, error) &&
+        !std::filesystem::is_directory(o.tensorboard, error))
+        throw std::runtime_error(fmt::format("--tensorboard {}: it is not a directory", o.tensorboard));
+    std::vector<trace::Curve> curves;
+    for (const std::string &file : o.others)
+        for (trace::Curve &curve : trace::read_curves(file)) curves.push_back(std::move(curve));
+    return curves;
+}
+
+void write_all(const ConvergeOptions &o, const analysis::Convergence &convergence,
+               const std::vector<analysis::OtherRun> &others) {
+    const std::filesystem::path out = o.training.out;
+    reports::write_json(convergence, others, out / "converge.json");
+    const reports::Json document = reports::to_document(convergence, others);
+    reports::write_convergence_html(document, out / "converge.html");
+    if (!o.html.empty()) reports::write_convergence_html(document, o.html);
+    if (!o.csv.empty()) reports::write_output_file(o.csv, reports::to_csv(convergence, others));
+    if (!o.tensorboard.empty()) trace::write_event_files(convergence.runs, o.tensorboard);
+    for (const std::string &plot : o.plots) reports::draw_plot(convergence, others, plot);
+}
+
 int converge(ConvergeOptions &o, const Invocation &invocation) {
     settle(o);
+    const std::vector<trace::Curve> curves = check_files(o);
     Asked asked = load(o, invocation);
     std::vector<trace::SweepRun> runs = train_all(o, asked);
     if (runs.empty()) {
@@ -153,7 +202,15 @@ int converge(ConvergeOptions &o, const Invocation &invocation) {
     convergence.held_out_samples =
         std::min(asked.loaded.dataset->size(data::Split::held_out), train::most_evaluated_samples) / asked.batch *
         asked.batch;
-    fmt::print("{}", reports::convergence_summary(convergence, reports::TerminalStyle::of(stdout)));
+    std::vector<analysis::OtherRun> others;
+    for (const trace::Curve &curve : curves) others.push_back(analysis::compare_other(curve, convergence));
+    write_all(o, convergence, others);
+    if (o.training.json)
+        fmt::print("{}", reports::to_text(reports::to_document(convergence, others)));
+    else
+        fmt::print("{}\nCurves: {}\n",
+                   reports::convergence_summary(convergence, others, reports::TerminalStyle::of(stdout)),
+                   (std::filesystem::path(o.training.out) / "converge.html").string());
     return exit_code_of(convergence);
 }
 

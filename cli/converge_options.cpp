@@ -24,6 +24,14 @@ void add_converge_options(CLI::App &command, ConvergeOptions &o) {
         .add_option("--margin", o.margin, "Difference in --metric that does not matter (default: fp32's seed noise)")
         ->check(CLI::PositiveNumber);
     command.add_option("--target", o.target, "Training loss to be reached (default: where the slowest fp32 seed ends)");
+    command.add_option("--plot", o.plots, "Draw the curves into FILE.svg, .png or .pdf (repeatable; needs gnuplot)");
+    command.add_option("--csv", o.csv, "Write every value of every run here");
+    command.add_option("--tensorboard", o.tensorboard, "Write TensorBoard event files below this directory");
+    command.add_option("--html", o.html, "Write the interactive page here too");
+    command.add_option("--with", o.others,
+                       "Draw and compare a run from elsewhere: a table with a step column, or a TensorBoard event file "
+                       "(repeatable)");
+    command.add_flag("--json", o.training.json, "Print converge.json on standard output instead of a summary");
     command.add_option("--out", o.training.out, "Directory for converge.db, converge.json and converge.html")
         ->capture_default_str();
 }

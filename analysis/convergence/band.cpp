@@ -48,4 +48,16 @@ Band evaluation_band(std::span<const trace::SweepRun *const> runs, const std::st
     return band_of(values);
 }
 
+Band difference_band(std::span<const trace::SweepRun *const> runs, std::span<const trace::SweepRun *const> reference,
+                     const std::string &metric) {
+    ValuesByStep values;
+    for (std::size_t i = 0; i < std::min(runs.size(), reference.size()); ++i)
+        for (const trace::Evaluation &own : runs[i]->evaluations)
+            for (const trace::Evaluation &theirs : reference[i]->evaluations)
+                if (own.metric == metric && theirs.metric == metric && own.step == theirs.step &&
+                    std::isfinite(own.value) && std::isfinite(theirs.value))
+                    values[own.step].push_back(own.value - theirs.value);
+    return band_of(values);
+}
+
 } // namespace halfscope::analysis

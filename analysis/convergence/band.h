@@ -24,5 +24,9 @@ struct Band {
 [[nodiscard]] Band training_band(std::span<const trace::SweepRun *const> runs, std::size_t window);
 /// Of the evaluations of one metric ("loss", "accuracy"); `steps` counts finished steps.
 [[nodiscard]] Band evaluation_band(std::span<const trace::SweepRun *const> runs, const std::string &metric);
+/// Of the differences to the runs of the same position in `reference`: paired by seed, they show what the seeds' own
+/// spread hides.
+[[nodiscard]] Band difference_band(std::span<const trace::SweepRun *const> runs,
+                                   std::span<const trace::SweepRun *const> reference, const std::string &metric);
 
 } // namespace halfscope::analysis

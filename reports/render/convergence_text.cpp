@@ -105,10 +105,12 @@ std::string reading_of(const analysis::Convergence &whole) {
 
 } // namespace
 
-std::string convergence_summary(const analysis::Convergence &whole, const TerminalStyle &style) {
+std::string convergence_summary(const analysis::Convergence &whole, std::span<const analysis::OtherRun> others,
+                                const TerminalStyle &style) {
     std::string text = "\n";
     for (const RecipeConvergence &recipe : whole.recipes)
         append_wrapped(text, recipe.sentence, style, tone_of(recipe.standing));
+    for (const analysis::OtherRun &other : others) append_wrapped(text, other.sentence, style, Tone::plain);
     text += '\n' + table_of(whole, style) + '\n';
     append_wrapped(text, reading_of(whole), style, Tone::faint);
     return text;

@@ -1,14 +1,14 @@
-// Bundles the page's script and styles into one HTML file:  node bundle.mjs SOURCES NODE_MODULES OUTPUT
-// What stays open in it ({{title}}, {{summary}}, {{data}}) is filled in by reports/render/html.cpp.
+// Bundles a page's script and styles into one HTML file:  node bundle.mjs SOURCES NODE_MODULES OUTPUT ENTRY
+// What stays open in it ({{title}}, {{summary}}, {{data}}) is filled in by reports/render/page.cpp.
 import { createRequire } from 'node:module';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const [sources, packages, output] = process.argv.slice(2);
+const [sources, packages, output, entry] = process.argv.slice(2);
 const { buildSync } = createRequire(join(packages, 'resolve.js'))('esbuild');
 
 const bundle = buildSync({
-    entryPoints: [join(sources, 'main.tsx')],
+    entryPoints: [join(sources, entry)],
     outdir: '/',
     bundle: true,
     minify: true,

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
 #include <mutex>
 #include <stdexcept>
 #include <system_error>
@@ -91,14 +93,17 @@ struct SweepStore::Implementation {
         if (const std::int64_t found = database.integer("PRAGMA user_version"); found != version)
             throw std::runtime_error(fmt::format("{}: the sweep has schema version {}, this program reads version {}",
                                                  database.file().string(), found, version));
-        SweepIdentity stored;
+        std::map<std::string, std::string> stored;
         Statement select(database, "SELECT name, value FROM identity");
         while (select.next()) stored[select.text(0)] = select.text(1);
         for (const auto &[name, value] : identity)
             if (const auto there = stored.find(name); there == stored.end() || there->second != value)
                 refuse(directory, name, there == stored.end() ? "" : there->second, value);
-        for (const auto &[name, value] : stored)
-            if (!identity.contains(name)) refuse(directory, name, value, "");
+        for (const auto &[stored_name, value] : stored) {
+            const std::string &name = stored_name;
+            if (std::none_of(identity.begin(), identity.end(), [&](const auto &pair) { return pair.first == name; }))
+                refuse(directory, name, value, "");
+        }
     }
 
     void create(const SweepIdentity &identity) {

@@ -6,9 +6,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace halfscope::trace {
@@ -37,7 +37,8 @@ struct SweepCheckpoint {
 };
 
 /// What a sweep was asked for: name and value of everything on which the bits of its runs depend, except which recipes
-/// and seeds there are. Runs of one identity may be gathered in one directory.
-using SweepIdentity = std::map<std::string, std::string>;
+/// and seeds there are; in the order in which differences are told. Runs of one identity may be gathered in one
+/// directory.
+using SweepIdentity = std::vector<std::pair<std::string, std::string>>;
 
 } // namespace halfscope::trace

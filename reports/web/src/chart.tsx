@@ -23,13 +23,19 @@ export interface Band {
     name: string;
     low: (number | null)[];
     high: (number | null)[];
+    fill?: string;
+    /** The line it belongs to, with which it is shown and hidden; otherwise the legend has an entry for it. */
+    of?: string;
 }
+
+const noBands: Band[] = [];
 
 interface Props {
     label: string;
     steps: number[];
     lines: Line[];
-    band?: Band | undefined;
+    /** The same array as long as nothing in it changes. */
+    bands?: Band[] | undefined;
     log?: 10 | 2 | undefined;
     height?: number;
     range?: ((low: number, high: number) => [number, number]) | undefined;
@@ -131,7 +137,7 @@ function drawLevels(plot: uPlot, levels: [number, string][], shade: Props['shade
 }
 
 export function Chart(props: Props) {
-    const { label, steps, lines, band, log, height = 280 } = props;
+    const { label, steps, lines, bands = noBands, log, height = 280 } = props;
     const palette = usePalette();
     const holder = useRef<HTMLDivElement>(null);
     const [hidden, setHidden] = useState<Set<string>>(new Set());
@@ -139,9 +145,9 @@ export function Chart(props: Props) {
 
     const data = useMemo<uPlot.AlignedData>(() => {
         const columns: (number | null)[][] = lines.map((line) => line.values);
-        if (band) columns.push(band.high, band.low);
+        for (const band of bands) columns.push(band.high, band.low);
         return [steps, ...columns] as uPlot.AlignedData;
-    }, [steps, lines, band]);
+    }, [steps, lines, bands]);
 
     useEffect(() => {
         const box = holder.current!;
@@ -157,14 +163,14 @@ export function Chart(props: Props) {
             spanGaps: line.dots ?? false,
             ...(line.stepped ? { paths: uPlot.paths.stepped!({ align: 1 }) } : {}),
         }));
-        if (band)
+        for (const band of bands)
             for (let i = 0; i < 2; ++i)
                 series.push({
                     label: band.name,
                     stroke: 'transparent',
                     width: 0,
                     points: { show: false },
-                    show: !hidden.has(band.name),
+                    show: !hidden.has(band.of ?? band.name),
                 });
         const options: uPlot.Options = {
             width: box.clientWidth,
@@ -188,9 +194,10 @@ export function Chart(props: Props) {
                 { ...axis, size: 58, values: (_, ticks) => ticks.map((v) => (v === null ? '' : props.axisValue(v))) },
             ],
             series: [{}, ...series],
-            ...(band
-                ? { bands: [{ series: [lines.length + 1, lines.length + 2] as [number, number], fill: palette.band }] }
-                : {}),
+            bands: bands.map((band, index) => ({
+                series: [lines.length + 1 + 2 * index, lines.length + 2 + 2 * index],
+                fill: band.fill ?? palette.band,
+            })),
             hooks: {
                 drawClear: [(plot) => drawLevels(plot, props.levels ?? [], props.shade, palette.faint, palette.band)],
                 draw: [(plot) => drawMarks(plot, lines, hidden, palette.surface)],
@@ -231,12 +238,14 @@ export function Chart(props: Props) {
                         <span class="value">{at(line.values)}</span>
                     </button>
                 ))}
-                {band && (
-                    <button type="button" aria-pressed={!hidden.has(band.name)} onClick={() => toggle(band.name)}>
-                        <span class="band-swatch" />
-                        {band.name}
-                    </button>
-                )}
+                {bands
+                    .filter((band) => band.of === undefined)
+                    .map((band) => (
+                        <button type="button" aria-pressed={!hidden.has(band.name)} onClick={() => toggle(band.name)}>
+                            <span class="band-swatch" />
+                            {band.name}
+                        </button>
+                    ))}
                 <span class="step">
                     {cursor !== null && steps[cursor] !== undefined ? `step ${steps[cursor]}` : ''}
                 </span>

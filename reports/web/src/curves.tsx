@@ -56,7 +56,7 @@ export function CurvesSection({ report }: { report: Report }) {
     const count = Math.max(report.reference.loss.length, ...report.recipes.map((recipe) => recipe.loss.length), 0);
     const steps = useMemo(() => Array.from({ length: count }, (_, i) => i), [count]);
 
-    const { lines, band, ceiling } = useMemo(() => {
+    const { lines, bands, ceiling } = useMemo(() => {
         const prepared = (values: Num[]) => drawable(smoothed(values.map(toNumber), smooth), count, log);
         const runs: Line[] = report.recipes.map((recipe, index) => ({
             name: recipe.name,
@@ -85,7 +85,7 @@ export function CurvesSection({ report }: { report: Report }) {
             };
         }
         const calm = [...twin.values, ...(spread?.high ?? [])].filter((value): value is number => value !== null);
-        return { lines: [twin, ...runs], band: spread, ceiling: calm.length > 0 ? Math.max(...calm) : Infinity };
+        return { lines: [twin, ...runs], bands: spread && [spread], ceiling: calm.length > 0 ? Math.max(...calm) : Infinity };
     }, [report, palette, quantity, log, smooth, count]);
 
     // On a linear scale a run that blows up must not flatten the others: three times the twin's highest is enough.
@@ -136,7 +136,7 @@ export function CurvesSection({ report }: { report: Report }) {
                 label={`${quantities.find(({ id }) => id === quantity)!.name} over ${plural(count, 'step')}: ${spoken}`}
                 steps={steps}
                 lines={lines}
-                band={band}
+                bands={bands}
                 log={log ? 10 : undefined}
                 range={log ? undefined : range}
                 height={320}

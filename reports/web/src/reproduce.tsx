@@ -4,7 +4,7 @@ import { figure, sentenceCase, toNumber, words } from './numbers';
 import type { Recipe, Report } from './report';
 import { typeset } from './typeset';
 
-function Facts({
+export function Facts({
     title,
     facts,
     named = words,
@@ -56,11 +56,12 @@ const eventLine = (recipe: Recipe) =>
         </li>
     ));
 
-export function ReproduceSection({ report }: { report: Report }) {
+/** The command line, to be copied. */
+export function Command({ text }: { text: string }) {
     const [copied, setCopied] = useState(false);
     const copy = async () => {
         try {
-            await navigator.clipboard.writeText(report.command);
+            await navigator.clipboard.writeText(text);
             setCopied(true);
             setTimeout(() => setCopied(false), 1500);
         } catch {
@@ -68,21 +69,25 @@ export function ReproduceSection({ report }: { report: Report }) {
             getSelection()?.selectAllChildren(document.getElementById('command')!);
         }
     };
+    return (
+        <div class="command">
+            <pre id="command" tabIndex={0}>
+                {text}
+            </pre>
+            <button type="button" onClick={copy}>
+                {copied ? 'Copied' : 'Copy'}
+            </button>
+        </div>
+    );
+}
+
+export function ReproduceSection({ report }: { report: Report }) {
     const events = report.recipes.flatMap(eventLine);
     const recipes = Object.fromEntries(report.recipes.map((recipe) => [recipe.name, recipe.run.description]));
     return (
         <section id="reproduce" aria-labelledby="reproduce-title">
             <h2 id="reproduce-title">How this was made</h2>
-            {report.command && (
-                <div class="command">
-                    <pre id="command" tabIndex={0}>
-                        {report.command}
-                    </pre>
-                    <button type="button" onClick={copy}>
-                        {copied ? 'Copied' : 'Copy'}
-                    </button>
-                </div>
-            )}
+            {report.command && <Command text={report.command} />}
             {report.notes.length > 0 && (
                 <ul class="notes">
                     {report.notes.map((note) => (
