@@ -1,0 +1,145 @@
+// Times the device's kernels on memory that is there already, beside cuBLAS and a device-to-device copy in the same
+// run:
+//   halfscope_gpu_timings        one JSON object on standard output
+// Exit code 77 where there is no device. cuBLAS is looked for at run time, and its figures are left out without it.
+#include "kernels/cuda/check.h"
+#include "kernels/cuda/mma_gemm.h"
+#include "kernels/cuda/simt_gemm.h"
+#include "kernels/device.h"
+
+#include <cublas_v2.h>
+#include <cuda_runtime_api.h>
+#include <dlfcn.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <functional>
+#include <random>
+#include <vector>
+
+using namespace halfscope::kernels;
+using halfscope::number::FormatId;
+
+namespace {
+
+/// The median of some runs, in seconds, after one to warm up.
+double seconds_of(const std::function<void()> &work) {
+    constexpr int runs = 11;
+    cudaEvent_t begin, end;
+    check(cudaEventCreate(&begin), "cudaEventCreate");
+    check(cudaEventCreate(&end), "cudaEventCreate");
+    std::vector<float> milliseconds;
+    for (int run = 0; run <= runs; ++run) {
+        check(cudaEventRecord(begin), "cudaEventRecord");
+        work();
+        check(cudaEventRecord(end), "cudaEventRecord");
+        check(cudaEventSynchronize(end), "cudaEventSynchronize");
+        float took = 0;
+        check(cudaEventElapsedTime(&took, begin, end), "cudaEventElapsedTime");
+        if (run > 0) milliseconds.push_back(took);
+    }
+    cudaEventDestroy(begin);
+    cudaEventDestroy(end);
+    std::nth_element(milliseconds.begin(), milliseconds.begin() + runs / 2, milliseconds.end());
+    return static_cast<double>(milliseconds[runs / 2]) / 1000;
+}
+
+/// cuBLAS, if this machine has it.
+class Cublas {
+  public:
+    Cublas() {
+        for (const char *name : {"libcublas.so.13", "libcublas.so.12", "libcublas.so"})
+            if ((library_ = dlopen(name, RTLD_NOW)) != nullptr) break;
+        if (library_ == nullptr) return;
+        load(create_, "cublasCreate_v2");
+        load(gemm_, "cublasGemmEx");
+        if (create_ == nullptr || gemm_ == nullptr || create_(&handle_) != CUBLAS_STATUS_SUCCESS) gemm_ = nullptr;
+    }
+    [[nodiscard]] bool there() const { return gemm_ != nullptr; }
+    /// Row-major d = a b: to cuBLAS, which is column-major, d^T = b^T a^T.
+    void multiply(cudaDataType type, const void *a, const void *b, float *d, int size) const {
+        const float one = 1, zero = 0;
+        if (gemm_(handle_, CUBLAS_OP_N, CUBLAS_OP_N, size, size, size, &one, b, type, size, a, type, size, &zero, d,
+                  CUDA_R_32F, size, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT) != CUBLAS_STATUS_SUCCESS)
+            throw std::runtime_error("cublasGemmEx failed");
+    }
+
+  private:
+    template <typename F> void load(F &function, const char *name) {
+        function = reinterpret_cast<F>(dlsym(library_, name));
+    }
+    void *library_ = nullptr;
+    cublasHandle_t handle_ = nullptr;
+    cublasStatus_t (*create_)(cublasHandle_t *) = nullptr;
+    cublasStatus_t (*gemm_)(cublasHandle_t, cublasOperation_t, cublasOperation_t, int, int, int, const void *,
+                            const void *, cudaDataType, int, const void *, cudaDataType, int, const void *, void *,
+                            cudaDataType, int, cublasComputeType_t, cublasGemmAlgo_t) = nullptr;
+};
+
+/// Patterns of ordinary values: zeros would run faster than any network.
+std::vector<std::uint16_t> random_patterns(std::size_t count, std::uint16_t exponent) {
+    std::mt19937 random(1);
+    std::vector<std::uint16_t> patterns(count);
+    for (std::uint16_t &pattern : patterns) pattern = static_cast<std::uint16_t>((random() & 0x807f) | exponent);
+    return patterns;
+}
+
+nlohmann::ordered_json gemm_timings(int size) {
+    nlohmann::ordered_json all = nlohmann::ordered_json::array();
+    const auto elements = static_cast<std::size_t>(size) * static_cast<std::size_t>(size);
+    DeviceArray<std::uint16_t> a(elements), b(elements);
+    DeviceArray<float> c(elements), d(elements);
+    check(cudaMemset(c.data(), 0, elements * sizeof(float)), "cudaMemset");
+    const device::GemmShape shape{size, size, size};
+    const device::GemmOperands on{a.data(), b.data(), c.data(), d.data()};
+    const double operations = 2.0 * size * size * size;
+    const Cublas cublas;
+    for (const FormatId format : {FormatId::fp16, FormatId::bf16}) {
+        const bool fp16 = format == FormatId::fp16;
+        const auto patterns = random_patterns(elements, fp16 ? 0x3800 : 0x3f00);
+        a.upload(patterns.data());
+        b.upload(patterns.data());
+        const double mma = seconds_of([&] { device::mma_gemm(format, false, on, shape); });
+        const double simt = seconds_of(
+            [&] { device::simt_gemm(fp16 ? halfscope::ops::DType::fp16 : halfscope::ops::DType::bf16, on, shape); });
+        nlohmann::ordered_json one = {{"operands", fp16 ? "fp16" : "bf16"},
+                                      {"size", size},
+                                      {"mma_tflops", operations / mma / 1e12},
+                                      {"simt_tflops", operations / simt / 1e12}};
+        if (cublas.there()) {
+            const double peer = seconds_of(
+                [&] { cublas.multiply(fp16 ? CUDA_R_16F : CUDA_R_16BF, a.data(), b.data(), d.data(), size); });
+            one["cublas_tflops"] = operations / peer / 1e12;
+            one["mma_vs_cublas"] = peer / mma;
+        }
+        all.push_back(std::move(one));
+    }
+    return all;
+}
+
+double copy_bandwidth() {
+    constexpr std::size_t bytes = std::size_t{1} << 30;
+    const DeviceArray<char> from(bytes), to(bytes);
+    const double seconds = seconds_of(
+        [&] { check(cudaMemcpyAsync(to.data(), from.data(), bytes, cudaMemcpyDeviceToDevice), "cudaMemcpyAsync"); });
+    return 2.0 * static_cast<double>(bytes) / seconds / 1e9;
+}
+
+} // namespace
+
+int main() try {
+    if (!cuda_available()) {
+        std::fprintf(stderr, "skipped: %s\n", cuda_status().c_str());
+        return 77;
+    }
+    const nlohmann::ordered_json document = {
+        {"device", cuda_status()}, {"copy_gigabytes_per_second", copy_bandwidth()}, {"gemm", gemm_timings(4096)}};
+    std::printf("%s\n", document.dump(2).c_str());
+    return 0;
+} catch (const std::exception &error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+}
