@@ -24,8 +24,9 @@ constexpr int largest_start_log2 = 32;
 void find(const Evidence &e, std::vector<Finding> &findings) {
     const auto &steps = e.run.steps;
     if (!e.dynamic_scale() || steps.size() < 2) return;
-    const double middle = steps[steps.size() / 2].loss_scale, last = steps.back().loss_scale_after;
-    for (std::size_t i = steps.size() / 2; i < steps.size(); ++i)
+    const std::size_t half = steps.size() / 2;
+    const double middle = steps[half].loss_scale, last = steps.back().loss_scale_after;
+    for (std::size_t i = half; i < steps.size(); ++i)
         if (steps[i].skipped && std::isfinite(steps[i].loss_scale)) return;
     const bool beyond = !std::isfinite(last) || last >= std::ldexp(1.0, highest_scale_log2);
     if (!beyond && (last <= std::ldexp(1.0, largest_start_log2) || last <= middle)) return;
@@ -39,7 +40,7 @@ void find(const Evidence &e, std::vector<Finding> &findings) {
     f.evidence = fmt::format("The loss scale rises from {} to {} in {} steps and no overflow stops it.",
                              figure(steps.front().loss_scale), figure(last), steps.size());
     if (!beyond && middle > 0) {
-        const double rate = std::log2(last / middle) / static_cast<double>(steps.size() - steps.size() / 2);
+        const double rate = std::log2(last / middle) / static_cast<double>(steps.size() - half);
         f.evidence += fmt::format(" At that pace it is past fp32's range at about step {:.0f}.",
                                   static_cast<double>(steps.back().step) + (128 - std::log2(last)) / rate);
     }

@@ -14,6 +14,11 @@ bool has_avx512_bf16() {
     unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
     return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax >> 5 & 1) != 0;
 }
+
+bool has_f16c() { // likewise
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+    return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx >> 29 & 1) != 0;
+}
 } // namespace
 
 std::string missing(InstructionSet set) {
@@ -22,8 +27,7 @@ std::string missing(InstructionSet set) {
     case InstructionSet::sse: return {};
     case InstructionSet::fma:
         return __builtin_cpu_supports("fma") && __builtin_cpu_supports("avx") ? "" : "this CPU has no FMA3";
-    case InstructionSet::f16c:
-        return __builtin_cpu_supports("f16c") && __builtin_cpu_supports("avx") ? "" : "this CPU has no F16C";
+    case InstructionSet::f16c: return has_f16c() && __builtin_cpu_supports("avx") ? "" : "this CPU has no F16C";
     case InstructionSet::avx512_bf16:
         return has_avx512_bf16() && __builtin_cpu_supports("avx512vl") // and the system keeps the registers
                    ? ""

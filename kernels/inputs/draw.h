@@ -36,10 +36,9 @@ class Draw {
     /// uniform.
     [[nodiscard]] std::uint32_t normal(const number::Format &f, int lowest, int highest) {
         const auto inside = [&](int e) { return e < f.emin ? f.emin : e > f.emax ? f.emax : e; };
-        const int exponent = between(inside(lowest), inside(highest));
+        const int biased = between(inside(lowest), inside(highest)) + f.bias();
         const std::uint64_t fraction = word() & number::ones(f.precision - 1);
-        return static_cast<std::uint32_t>(
-            number::encode(f, coin(), static_cast<std::uint64_t>(exponent + f.bias()), fraction));
+        return static_cast<std::uint32_t>(number::encode(f, coin(), static_cast<std::uint64_t>(biased), fraction));
     }
 
     [[nodiscard]] std::uint32_t subnormal(const number::Format &f) {

@@ -10,7 +10,6 @@
 namespace halfscope::kernels {
 namespace {
 
-using ops::DType;
 using ops::HostTensor;
 using ops::Shape;
 

@@ -57,9 +57,8 @@ void fill_row(RowKind kind, const number::Format &f, int highest, Draw &draw, st
         return fill([&] {
             constexpr int fp32_half_place = -24;
             const int steps[] = {0, 0, 1, -f.precision, 1 - f.precision, fp32_half_place / 2};
-            const int e = steps[draw.below(6)];
-            return static_cast<std::uint32_t>(
-                number::encode(f, draw.coin(), static_cast<std::uint64_t>(std::max(e, f.emin) + f.bias()), 0));
+            const int biased = std::max(steps[draw.below(6)], f.emin) + f.bias();
+            return static_cast<std::uint32_t>(number::encode(f, draw.coin(), static_cast<std::uint64_t>(biased), 0));
         });
     case RowKind::subnormal:
         return fill([&] { return draw.below(8) == 0 ? draw.normal(f, f.emin, f.emin + 2) : draw.subnormal(f); });

@@ -147,7 +147,7 @@ class Search {
                 for (const ProductVariant &v : cuts(model, q_.inputs.depth())) with_c_last_and_separate_products(v);
         if (auto match = first_of(variants)) return match;
         variants.clear();
-        for (ProductVariant v : rounded_variants(models)) with_c_last(v);
+        for (const ProductVariant &v : rounded_variants(models)) with_c_last(v);
         if (auto match = first_of(variants)) return match;
         return std::nullopt;
     }

@@ -22,9 +22,9 @@ using number::FormatId;
 
 /// The asked arithmetic, or plain fp32 additions where those may err more and the model keeps fp32 too.
 Arithmetic loosest(ops::Accumulation model, FormatId operands, std::int64_t depth, bool with_c) {
-    const Arithmetic asked = arithmetic_of(model, operands);
+    Arithmetic asked = arithmetic_of(model, operands);
     if (ops::is_16bit(ops::accumulator_of(model))) return asked;
-    const Arithmetic plain = arithmetic_in(FormatId::fp32);
+    Arithmetic plain = arithmetic_in(FormatId::fp32);
     const bool wider =
         dot_product_bound(plain, depth, with_c).relative > dot_product_bound(asked, depth, with_c).relative;
     return wider && !asked.flushes ? plain : asked;

@@ -12,7 +12,7 @@
 #ifndef HALFSCOPE_KERNEL_H
 #define HALFSCOPE_KERNEL_H
 
-#include <stdint.h>
+#include <stdint.h> /* NOLINT(modernize-deprecated-headers): C reads this too */
 
 #ifdef __cplusplus
 extern "C" {
