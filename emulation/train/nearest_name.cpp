@@ -33,4 +33,11 @@ std::string did_you_mean(std::string_view written, std::span<const std::string> 
     return best.empty() ? "" : " (did you mean '" + best + "'?)";
 }
 
+std::string nearest_name(std::string_view written, std::span<const std::string> names) {
+    const auto closest = std::min_element(names.begin(), names.end(), [&](const auto &a, const auto &b) {
+        return distance(written, a) < distance(written, b);
+    });
+    return closest == names.end() ? std::string{} : *closest;
+}
+
 } // namespace halfscope::train

@@ -11,4 +11,7 @@ namespace halfscope::train {
 /// the letters differ).
 [[nodiscard]] std::string did_you_mean(std::string_view written, std::span<const std::string> names);
 
+/// The closest of the names, however far; empty when there are none.
+[[nodiscard]] std::string nearest_name(std::string_view written, std::span<const std::string> names);
+
 } // namespace halfscope::train

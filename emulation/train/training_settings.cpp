@@ -1,10 +1,13 @@
 #include "emulation/train/training_settings.h"
 
+#include "emulation/train/nearest_name.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <numbers>
 #include <stdexcept>
+#include <vector>
 
 namespace halfscope::train {
 namespace {
@@ -16,7 +19,9 @@ std::string_view name_of(OptimizerKind kind) { return optimizer_names[static_cas
 OptimizerKind optimizer_named(std::string_view name) {
     for (std::size_t i = 0; i < optimizer_names.size(); ++i)
         if (optimizer_names[i] == name) return static_cast<OptimizerKind>(i);
-    throw std::invalid_argument("no optimizer is called '" + std::string(name) + "'; there are sgd, adam, adamw");
+    const std::vector<std::string> names(optimizer_names.begin(), optimizer_names.end());
+    throw std::invalid_argument("no optimizer is called '" + std::string(name) + "'" + did_you_mean(name, names) +
+                                "; there are sgd, adam, adamw");
 }
 
 double learning_rate_at(const TrainingSettings &settings, std::int64_t step) {

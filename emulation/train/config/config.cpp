@@ -3,6 +3,7 @@
 #include "emulation/data/file_bytes.h"
 #include "emulation/train/autocast/op_lists.h"
 #include "emulation/train/loss_scaler.h"
+#include "emulation/train/lowering/layer_patterns.h"
 #include "emulation/train/nearest_name.h"
 
 #include <fmt/format.h>
@@ -22,7 +23,11 @@ class Reader {
     explicit Reader(std::string where) : where_(std::move(where)) {}
 
     [[noreturn]] void fail(const toml::node &node, const std::string &reason) const {
-        throw std::invalid_argument(fmt::format("{}, line {}: {}", where_, node.source().begin.line, reason));
+        throw std::invalid_argument(fmt::format("{}: {}", place(node), reason));
+    }
+    /// "run.toml, line 3".
+    std::string place(const toml::node &node) const {
+        return fmt::format("{}, line {}", where_, node.source().begin.line);
     }
     std::string text(const toml::node &node, std::string_view key) const {
         if (const auto *value = node.as_string()) return value->get();
@@ -91,12 +96,19 @@ std::vector<LayerOverride> read_layers(const Reader &reader, const toml::node &l
                     {{"match",
                       [&](const toml::node &node, std::string_view key) {
                           layer.pattern = reader.text(node, key);
+                          layer.where = reader.place(node);
+                          (void)reader.placed(node, [&] { return compiled_pattern(layer.pattern); });
                           matched = true;
                       }},
                      {"format", [&](const toml::node &node, std::string_view key) {
                           layer.format = reader.placed(node, [&] { return format_named(reader.text(node, key), key); });
                       }}});
         if (!matched) reader.fail(entry, "a layer override needs match = \"REGEX\"");
+        for (const LayerOverride &earlier : layers)
+            if (earlier.pattern == layer.pattern && earlier.format != layer.format)
+                reader.fail(entry,
+                            fmt::format("'{}' is in {} here and in {} at {}; leave one of the two out", layer.pattern,
+                                        ops::name_of(layer.format), ops::name_of(earlier.format), earlier.where));
         layers.push_back(std::move(layer));
     }
     return layers;
@@ -173,15 +185,23 @@ void read_training(const Reader &reader, const toml::table &table, TrainingOptio
 }
 
 Policy policy_named(const std::string &name) {
-    for (const Policy policy : {Policy::full, Policy::autocast, Policy::o2, Policy::pure})
+    std::vector<std::string> names;
+    for (const Policy policy : {Policy::full, Policy::autocast, Policy::o2, Policy::pure}) {
         if (name_of(policy) == name) return policy;
-    throw std::invalid_argument(fmt::format("no policy is called '{}'; there are fp32, autocast, o2, pure", name));
+        names.emplace_back(name_of(policy));
+    }
+    throw std::invalid_argument(fmt::format("no policy is called '{}'{}; there are {}", name, did_you_mean(name, names),
+                                            fmt::join(names, ", ")));
 }
 
 UpdateRounding update_named(const std::string &name) {
-    for (const UpdateRounding update : {UpdateRounding::nearest, UpdateRounding::stochastic, UpdateRounding::kahan})
+    std::vector<std::string> names;
+    for (const UpdateRounding update : {UpdateRounding::nearest, UpdateRounding::stochastic, UpdateRounding::kahan}) {
         if (name_of(update) == name) return update;
-    throw std::invalid_argument(fmt::format("update is nearest, stochastic or kahan, not '{}'", name));
+        names.emplace_back(name_of(update));
+    }
+    throw std::invalid_argument(
+        fmt::format("update is nearest, stochastic or kahan, not '{}'{}", name, did_you_mean(name, names)));
 }
 
 Recipe read_recipe(const Reader &reader, const std::string &name, const toml::node &source,
@@ -193,7 +213,8 @@ Recipe read_recipe(const Reader &reader, const std::string &name, const toml::no
                                    [&](const Recipe &recipe) { return recipe.name == name; });
     if (!table.get("base") && !known)
         reader.fail(source, fmt::format("recipe '{}' is not built in, so it needs base = \"RECIPE\"", name));
-    Recipe recipe = reader.placed(source, [&] { return recipe_named(base, earlier); });
+    const toml::node *base_node = table.get("base");
+    Recipe recipe = reader.placed(base_node ? *base_node : source, [&] { return recipe_named(base, earlier); });
     recipe.name = name;
     const auto format = [&](ops::DType &to) {
         return [&reader, &to](const toml::node &node, std::string_view key) {
@@ -240,6 +261,10 @@ Recipe read_recipe(const Reader &reader, const std::string &name, const toml::no
           }}});
     reader.placed(source, [&] {
         check(recipe);
+        if (recipe.policy == Policy::full && recipe.layers.empty() && recipe.name != "fp32")
+            throw std::invalid_argument(fmt::format("recipe '{}': everything in fp32 is the twin, which always runs; "
+                                                    "give it layers in 16 bits or another policy",
+                                                    recipe.name));
         return 0;
     });
     return recipe;

@@ -17,6 +17,16 @@ std::regex compiled_pattern(const std::string &pattern) {
     }
 }
 
+namespace {
+
+/// The pattern as the name that its author probably meant.
+std::string without_syntax(std::string pattern) {
+    std::erase_if(pattern, [](char c) { return c == '\\' || c == '^' || c == '$' || c == '(' || c == ')'; });
+    return pattern;
+}
+
+} // namespace
+
 LayerPatterns::LayerPatterns(const model::Graph &forward, std::span<const LayerOverride> overrides)
     : formats_(forward.nodes.size()) {
     for (const LayerOverride &override_ : overrides) {
@@ -32,13 +42,16 @@ LayerPatterns::LayerPatterns(const model::Graph &forward, std::span<const LayerO
             matched = true;
         }
         if (matched) continue;
-        std::string hint = did_you_mean(override_.pattern, layers);
+        const std::string name = without_syntax(override_.pattern);
+        std::string hint = did_you_mean(name, layers);
         if (hint.empty() && !layers.empty()) {
+            hint = fmt::format("; the nearest is '{}'", nearest_name(name, layers));
             layers.resize(std::min<std::size_t>(layers.size(), 8));
-            hint = fmt::format("; its first layers are {}", fmt::join(layers, ", "));
+            hint += fmt::format(", the first are {}", fmt::join(layers, ", "));
         }
-        throw std::invalid_argument(
-            fmt::format("layer pattern '{}' matches no layer of the model{}", override_.pattern, hint));
+        throw std::invalid_argument(fmt::format("{}{}layer pattern '{}' matches no layer of the model{}",
+                                                override_.where, override_.where.empty() ? "" : ": ", override_.pattern,
+                                                hint));
     }
 }
 

@@ -8,6 +8,8 @@
 
 #include <array>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 namespace halfscope::train {
 namespace {
@@ -107,6 +109,11 @@ void check(const Recipe &recipe) {
         contradiction(fmt::format("a {} update is for 16-bit weights without masters", name_of(recipe.update)));
     if (ops::is_16bit(recipe.state) && recipe.master_weights && recipe.policy == Policy::full)
         contradiction("the fp32 policy keeps its optimizer state in fp32");
+    for (const auto &[what, format] : {std::pair("gradients", recipe.gradients), std::pair("state", recipe.state)})
+        if (!narrow_weights && ops::is_16bit(format))
+            contradiction(fmt::format("{0} = \"{1}\" goes with weights in 16 bits, but these are fp32 and so are their "
+                                      "gradients and state; use policy o2 or pure",
+                                      what, ops::name_of(format)));
     (void)autocast_lists_of(recipe.autocast_lists);
     (void)parse_loss_scale(recipe.loss_scale);
 }
@@ -114,7 +121,9 @@ void check(const Recipe &recipe) {
 ops::DType format_named(std::string_view name, std::string_view what) {
     for (DType dtype : {DType::fp32, DType::fp16, DType::bf16})
         if (ops::name_of(dtype) == name) return dtype;
-    throw std::invalid_argument(fmt::format("{}: '{}' is not a storage format; use fp32, fp16 or bf16", what, name));
+    const std::vector<std::string> names{"fp32", "fp16", "bf16"};
+    throw std::invalid_argument(fmt::format("{}: '{}' is not a storage format{}; use fp32, fp16 or bf16", what, name,
+                                            did_you_mean(name, names)));
 }
 
 std::string_view name_of(Policy policy) {

@@ -29,6 +29,7 @@ enum class UpdateRounding : std::uint8_t { nearest, stochastic, kahan };
 struct LayerOverride {
     std::string pattern;
     ops::DType format = ops::DType::fp32;
+    std::string where{}; ///< "run.toml, line 3", for messages; empty: not from a file
 };
 
 struct Recipe {

@@ -1,5 +1,7 @@
 #include "emulation/train/config/config.h"
+#include "emulation/model/zoo/zoo.h"
 #include "emulation/train/config/write_config.h"
+#include "emulation/train/lowering/lower.h"
 
 #include <doctest/doctest.h>
 
@@ -106,6 +108,35 @@ TEST_CASE("mistakes are answered with file, line and the nearest valid name") {
     says("[recipes.mine]\nbase = \"fp16-o2\"\nupdate = \"kahan\"\n", "without masters");
     says("[recipes.mine]\nbase = \"fp16-amp\"\n[[recipes.mine.layers]]\nformat = \"fp32\"\n", "needs match");
     says("[recipes.mine]\nbase = \"fp16-amp\"\nautocast = \"torch\"\n", "torch-2-cuda");
+    says("[recipes.mine]\nbase = \"fp16-amp\"\npolicy = \"autocats\"\n", "did you mean 'autocast'?");
+    says("[recipes.mine]\nbase = \"fp16-pure\"\nupdate = \"kahn\"\n", "did you mean 'kahan'?");
+    says("[recipes.mine]\nbase = \"fp16-pure\"\nstate = \"bf17\"\n", "did you mean 'bf16'?");
+    says("[train]\noptimizer = \"adamm\"\n", "did you mean 'adam'?");
+    says("[recipes.mine]\nbase = \"fp16-amp\"\nstate = \"fp16\"\n", "state = \"fp16\" goes with weights in 16 bits");
+    says("[recipes.mine]\nbase = \"fp16-amp\"\ngradients = \"bf16\"\n", "use policy o2 or pure");
+    says("[recipes.mine]\nbase = \"fp32\"\nloss-scale = \"dynamic\"\n", "the twin, which always runs");
+    says("[[layers]]\nmatch = \"fc[\"\nformat = \"fp32\"\n", "line 2: 'fc[' is not a valid regular expression");
+    says("[[layers]]\nmatch = \"fc\"\nformat = \"fp32\"\n[[layers]]\nmatch = \"fc\"\nformat = \"bf16\"\n",
+         "line 4: 'fc' is in bf16 here and in fp32 at c.toml, line 2");
+}
+
+TEST_CASE("a pattern that matches nothing is told with its place and the nearest layer") {
+    const model::Graph graph = model::build_zoo_model("zoo:mlp:in=8,hidden=16,classes=4", 4, 0, {});
+    const auto refusal = [&](const char *pattern) -> std::string {
+        const Config config =
+            parse_config(std::string("[[layers]]\nmatch = '") + pattern + "'\nformat = \"fp32\"\n", "c.toml");
+        try {
+            (void)lower(graph, configured_recipe(config, "fp16-amp"));
+        } catch (const std::invalid_argument &error) {
+            return error.what();
+        }
+        return "accepted";
+    };
+    CHECK(refusal("^layers\\.[024]$") == "accepted");
+    CHECK(refusal("^layer\\.9$")
+              .find("c.toml, line 2: layer pattern '^layer\\.9$' matches no layer of the model (did you "
+                    "mean 'layers.") == 0);
+    CHECK(refusal("something else").find("; the nearest is 'layers.") != std::string::npos);
 }
 
 TEST_CASE("settings and recipes are written with every key that is read") {
