@@ -54,7 +54,7 @@ std::string cost_sentence(const StepCost &fixed, const std::optional<StepCost> &
         text += fmt::format(", {:.3g} times the unchanged recipe's {}", ratio(fixed.bytes(), unsafe->bytes()),
                             mebibytes(unsafe->bytes()));
     if (fp32)
-        text += fmt::format("{} {:.2g} of fp32's {}", unsafe ? " and" : ",", ratio(fixed.bytes(), fp32->bytes()),
+        text += fmt::format("{} {:.3g} of fp32's {}", unsafe ? " and" : ",", ratio(fixed.bytes(), fp32->bytes()),
                             mebibytes(fp32->bytes()));
     text +=
         fmt::format(". Of {:.3g} multiply-adds {} {} kept at full precision", static_cast<double>(fixed.multiply_adds),
@@ -183,6 +183,8 @@ class RecipeFix {
         std::string comment =
             fmt::format("What makes {} safe: {}.\nFound by halfscope profile --fix and re-run; run it again with\n{}",
                         recipe.name, in_words(changes), fix_.command);
+        if (profiled_.settings.loss_scale)
+            comment += "\nBeside other flags leave out --loss-scale: the command line goes before this file.";
         fix_.overlay = overlay_of(recipe, profiled_.options, comment);
         reports::write_output_file(file, fix_.overlay);
     }
