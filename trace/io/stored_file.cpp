@@ -9,7 +9,7 @@
 #include <string>
 #include <system_error>
 
-#include <stdlib.h> // mkdtemp
+#include <stdlib.h> // mkdtemp is POSIX; NOLINT(modernize-deprecated-headers)
 
 namespace halfscope::trace {
 

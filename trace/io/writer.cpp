@@ -30,7 +30,7 @@ std::filesystem::path prepare(const std::filesystem::path &directory) {
     if (error || !std::filesystem::is_directory(directory))
         throw std::runtime_error(fmt::format("{}: cannot create the output directory ({})", directory.string(),
                                              error ? error.message() : "something else has that name"));
-    const std::filesystem::path file = directory / trace_file_name;
+    std::filesystem::path file = directory / trace_file_name;
     for (const char *suffix : {"", "-wal", "-shm", "-journal"}) {
         std::filesystem::path old = file;
         old += suffix;
