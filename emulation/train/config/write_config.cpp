@@ -102,13 +102,15 @@ std::string toml_string(std::string_view text) {
 }
 
 std::string recipe_as_toml(const Recipe &recipe) {
-    const Recipe *base = nullptr;
     const Lines fields = fields_of(recipe);
     const auto distance = [&](const Recipe &built_in) { return differences(fields, fields_of(built_in)).size(); };
-    for (const Recipe &built_in : built_in_recipes())
-        if (!base || distance(built_in) < distance(*base) ||
-            (distance(built_in) == distance(*base) && built_in.name == recipe.name))
-            base = &built_in;
+    // A change of a built-in recipe reads best as such, even where another recipe is a key nearer.
+    const auto farness = [&](const Recipe &built_in) {
+        return distance(built_in) + (built_in.name == recipe.name ? 0 : 2);
+    };
+    const std::span<const Recipe> all = built_in_recipes();
+    const Recipe *base = &*std::min_element(all.begin(), all.end(),
+                                            [&](const Recipe &a, const Recipe &b) { return farness(a) < farness(b); });
     std::string text = fmt::format("[recipes.{}]\n", is_bare_key(recipe.name) ? recipe.name : toml_string(recipe.name));
     if (base->name != recipe.name) fmt::format_to(std::back_inserter(text), "base = {}\n", toml_string(base->name));
     append(text, differences(fields, fields_of(*base)));

@@ -10,8 +10,8 @@
 
 namespace halfscope::train {
 
-/// "[recipes.NAME]" and its layers: the built-in recipe nearest to it as `base`, and every key in which it differs from
-/// that one. parse_config() of it gives the same recipe.
+/// "[recipes.NAME]" and its layers: the built-in recipe nearest to it as `base` (its own, when that is about as
+/// near), and every key in which it differs from that one. parse_config() of it gives the same recipe.
 [[nodiscard]] std::string recipe_as_toml(const Recipe &recipe);
 
 /// "[train]" with every setting that was given, but for the number of threads. parse_config() of it gives the same.
