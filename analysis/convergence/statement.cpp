@@ -38,6 +38,15 @@ ConvergenceStanding standing_of(const Harm &harm, double margin, double noticeab
     return harm.high <= margin ? ConvergenceStanding::no_worse : ConvergenceStanding::undecided;
 }
 
+/// By how much: with a plus-minus where that does not seem to reach zero; the interval itself, which need not be
+/// symmetric about the mean, otherwise.
+std::string amount(const FinalComparison &c) {
+    const double mean = std::abs(c.interval.mean), half = c.interval.half_width();
+    if (half < mean) return with_error(mean, half, false);
+    const double one = std::abs(c.interval.low), other = std::abs(c.interval.high);
+    return fmt::format("{} ({} to {})", figure(mean), figure(std::min(one, other)), figure(std::max(one, other)));
+}
+
 std::string figures(const FinalComparison &c) {
     return fmt::format("{} {} against {} in fp32", c.metric, figure(c.mean), figure(c.reference_mean));
 }
@@ -61,13 +70,15 @@ std::string sentence_of(const RecipeConvergence &recipe, const Convergence &whol
     case ConvergenceStanding::no_worse:
         return fmt::format("{} is no worse than fp32: {}, {}; whether it is better is not decided.", recipe.name,
                            figures(c), difference);
-    case ConvergenceStanding::better:
-        return fmt::format("{} is better by {}: {}.", recipe.name, with_error(-harm.mean, half, false), figures(c));
+    case ConvergenceStanding::better: return fmt::format("{} is better by {}: {}.", recipe.name, amount(c), figures(c));
     case ConvergenceStanding::worse:
-        return fmt::format("{} is worse by {}: {}.{}", recipe.name, with_error(harm.mean, half, false), figures(c),
-                           recipe.parts_at >= 0
-                               ? fmt::format(" Its training loss parts from fp32's at step {}.", recipe.parts_at)
-                               : "");
+        return fmt::format(
+            "{} is worse by {}: {}.{}{}", recipe.name, amount(c), figures(c),
+            recipe.parts_at >= 0 ? fmt::format(" Its training loss parts from fp32's at step {}.", recipe.parts_at)
+                                 : "",
+            recipe.skipped_steps > 0
+                ? fmt::format(" Its loss scaler skipped {} over all seeds.", counted(recipe.skipped_steps, "step"))
+                : "");
     default:
         return fmt::format("Undecided whether {} equals fp32: {}, {}, reaches beyond ±{}; more seeds narrow it.",
                            recipe.name, figures(c), difference, figure(whole.margin));
@@ -83,8 +94,9 @@ void state(RecipeConvergence &recipe, const Convergence &whole, bool margin_give
     if (recipe.name == reference_recipe) {
         recipe.standing = ConvergenceStanding::reference;
         recipe.sentence =
-            fmt::format("fp32, the reference: {} {} over {}, standard deviation {}.{}", c.metric, figure(c.mean),
-                        counted(static_cast<long long>(seeds), "seed"), figure(c.deviation),
+            fmt::format("fp32, the reference: {} {} over {}{}.{}", c.metric, figure(c.mean),
+                        counted(static_cast<long long>(seeds), "seed"),
+                        seeds > 1 ? ", standard deviation " + figure(c.deviation) : "",
                         recipe.diverged_seeds.empty()
                             ? ""
                             : fmt::format(" It diverges itself on {}.", seeds_of(recipe.diverged_seeds.size(), seeds)));
@@ -100,8 +112,9 @@ void state(RecipeConvergence &recipe, const Convergence &whole, bool margin_give
     if (c.differences.size() < least_seeds) {
         recipe.sentence =
             reference.diverged_seeds.empty()
-                ? fmt::format("Undecided about {}: {} give no interval of 90 % coverage; take --seeds {} or more.",
-                              recipe.name, counted(static_cast<long long>(c.differences.size()), "pair"), least_seeds)
+                ? fmt::format(
+                      "Undecided about {}: {} cannot give an interval of 90 % coverage; take --seeds {} or more.",
+                      recipe.name, counted(static_cast<long long>(c.differences.size()), "pair"), least_seeds)
                 : fmt::format("Undecided about {}: fp32 itself diverges on {}, which leaves {} to compare.",
                               recipe.name, seeds_of(reference.diverged_seeds.size(), seeds),
                               counted(static_cast<long long>(c.differences.size()), "pair"));

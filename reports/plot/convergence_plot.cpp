@@ -9,7 +9,6 @@
 #include <array>
 #include <cmath>
 #include <iterator>
-#include <limits>
 #include <optional>
 #include <stdexcept>
 #include <vector>
@@ -33,7 +32,7 @@ constexpr std::array<Look, 7> looks{{{"#000000", "1"},
                                      {"#E69F00", "(6,6)"},
                                      {"#56B4E9", "(2,6)"}}};
 constexpr double panel_width = 4.3, panel_height = 3.4; // inches
-constexpr int pixels_per_inch = 72, sharp_pixels_per_inch = 160;
+constexpr int pixels_per_inch = 72, sharp_pixels_per_inch = 130;
 /// How far above fp32's highest value an axis may reach.
 constexpr double linear_headroom = 1.5, log_headroom = 100;
 
@@ -64,19 +63,38 @@ std::vector<Panel> panels_of(const Convergence &whole) {
     return panels;
 }
 
-/// A difference beyond fp32's own level would flatten the others.
-std::string difference_range(const Panel &panel, double fp32_level) {
-    double highest = 0;
+/// At most twice as wide as the differences of the second half: those of the first steps may be far larger.
+std::string difference_range(const Panel &panel) {
+    std::int64_t last = 0;
     for (const Band &band : panel.bands)
-        for (const double high : band.high) highest = std::max(highest, high);
-    return highest > fp32_level ? fmt::format("set yrange [*:{:.9g}]\n", fp32_level) : "";
+        if (!band.steps.empty()) last = std::max(last, band.steps.back());
+    double late = 0, lowest = 0, highest = 0;
+    for (const Band &band : panel.bands)
+        for (std::size_t i = 0; i < band.steps.size(); ++i) {
+            lowest = std::min(lowest, band.low[i]);
+            highest = std::max(highest, band.high[i]);
+            if (2 * band.steps[i] > last) late = std::max({late, std::abs(band.low[i]), std::abs(band.high[i])});
+        }
+    if (late == 0) return "";
+    const double low = std::max(lowest, -2 * late), high = std::min(highest, 2 * late), margin = 0.06 * (high - low);
+    return fmt::format("set yrange [{:.9g}:{:.9g}]\n", low - margin, high + margin);
 }
 
-/// The commands that set the vertical axis: logarithmic or not, and its top. `fp32_level`: fp32's final held-out loss.
-std::string axis_of(const Panel &panel, double fp32_level) {
+/// Ticks at 1, 2 and 5 of every decade.
+std::string logarithmic_ticks(double low, double high) {
+    std::vector<std::string> ticks;
+    for (double decade = std::pow(10, std::floor(std::log10(low))); decade <= high; decade *= 10)
+        for (const int digit : {1, 2, 5})
+            if (const double tick = digit * decade; tick >= low && tick <= high)
+                ticks.push_back(fmt::format("{:.3g}", tick));
+    return ticks.size() > 12 ? "" : fmt::format("set ytics ({})\n", fmt::join(ticks, ", "));
+}
+
+/// The commands that set the vertical axis: logarithmic or not, its ticks and its ends.
+std::string axis_of(const Panel &panel) {
     const Band &fp32 = panel.bands.front();
-    std::string axis = "unset logscale y\nset autoscale y\n";
-    if (!panel.quantity) return axis + difference_range(panel, fp32_level);
+    std::string axis = "unset logscale y\nset autoscale y\nset ytics autofreq\n";
+    if (!panel.quantity) return axis + difference_range(panel);
     if (fp32.steps.empty() || !panel.quantity || panel.quantity == trace::Quantity::held_out_accuracy) return axis;
     const double most = *std::max_element(fp32.high.begin(), fp32.high.end());
     const double least = *std::min_element(fp32.low.begin(), fp32.low.end());
@@ -87,8 +105,12 @@ std::string axis_of(const Panel &panel, double fp32_level) {
             highest = std::max(highest, band.high[i]);
         }
     const bool log = lowest > 0 && most > 10 * least;
-    if (log) axis += "set logscale y\n";
     const double top = log ? most * log_headroom : most + (linear_headroom - 1) * std::abs(most);
+    if (log) {
+        const double low = 0.85 * lowest, high = std::min(1.15 * highest, top);
+        return axis + fmt::format("set logscale y\nset yrange [{:.9g}:{:.9g}]\n", low, high) +
+               logarithmic_ticks(low, high);
+    }
     if (highest > top) axis += fmt::format("set yrange [*:{:.9g}]\n", top);
     return axis;
 }
@@ -124,7 +146,7 @@ std::string terminal_for(const fs::path &file, double width, double height) {
     const int scale = svg ? pixels_per_inch : sharp_pixels_per_inch;
     return fmt::format("set terminal {} noenhanced size {},{} font 'Sans,{}' background '#ffffff'",
                        svg ? "svg dynamic" : "pngcairo", std::lround(width * scale), std::lround(height * scale),
-                       svg ? 9 : 13);
+                       svg ? 9 : 11);
 }
 
 std::string plot_of(const Panel &panel, std::size_t p, const Convergence &whole,
@@ -186,11 +208,9 @@ std::string plot_script(const Convergence &whole, std::span<const analysis::Othe
         fmt::format("set multiplot layout {},{} title {}\n", rows, in_a_row,
                     gnuplot_quoted(fmt::format("{} on {}: {} seeds, mean and range", whole.session.model,
                                                fs::path(whole.session.data).filename().string(), whole.seeds.size())));
-    const Band &fp32 = panels[1].bands.front();
-    const double fp32_level = fp32.steps.empty() ? std::numeric_limits<double>::infinity() : std::abs(fp32.mean.back());
-    const double line = file.extension() == ".png" ? 1.6 : 1.0;
+    const double line = file.extension() == ".png" ? 1.4 : 1.0;
     for (std::size_t p = 0; p < panels.size(); ++p) {
-        script += axis_of(panels[p], fp32_level);
+        script += axis_of(panels[p]);
         script += fmt::format("set title {} offset 0,-0.6\n", gnuplot_quoted(panels[p].title));
         const bool others_here = std::any_of(others.begin(), others.end(), [&](const analysis::OtherRun &other) {
             return other.curve.quantity == panels[p].quantity;

@@ -90,8 +90,9 @@ void append_wrapped(std::string &text, const std::string &paragraph, const Termi
 std::string reading_of(const analysis::Convergence &whole) {
     const RecipeConvergence &first = whole.recipes[whole.recipes.size() > 1 ? 1 : 0];
     const auto &interval = first.comparisons.front().interval;
-    std::string text = fmt::format("{} seeds of {} steps; held-out figures over {} samples.", whole.seeds.size(),
-                                   whole.steps, whole.held_out_samples);
+    std::string text = fmt::format("{} of {}; held-out figures over {} samples.",
+                                   analysis::counted(static_cast<long long>(whole.seeds.size()), "seed"),
+                                   analysis::counted(whole.steps, "step"), whole.held_out_samples);
     if (interval.coverage > 0)
         text += fmt::format(" Intervals cover {:.4g} % (paired, exact, no normality assumed; the two-sided p-value of "
                             "{} pairs cannot be below {:.3g}).",

@@ -83,11 +83,15 @@ TEST_CASE("kill -9 in the middle, then the same command: bit for bit what an uni
 
     // Ctrl-C keeps the steps under way too, so that ever so short calls come to the end.
     int interrupted = 0;
-    for (;; ++interrupted) {
-        const int status = run_for(arguments_of(folder / "interrupted", "2"), 1500, SIGINT);
-        REQUIRE(WIFEXITED(status));
+    for (int patience = 1500;;) {
+        const int status = run_for(arguments_of(folder / "interrupted", "2"), patience, SIGINT);
+        if (WIFSIGNALED(status)) { // it came before the training began: this machine is slow
+            patience *= 2;
+            continue;
+        }
         if (fs::exists(folder / "interrupted" / "converge.json")) break;
         CHECK(WEXITSTATUS(status) == 3);
+        ++interrupted;
     }
     CHECK(interrupted >= 1);
     CHECK(document_of(folder / "interrupted") == whole);

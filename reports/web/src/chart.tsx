@@ -144,8 +144,9 @@ export function Chart(props: Props) {
     const [cursor, setCursor] = useState<number | null>(null);
 
     const data = useMemo<uPlot.AlignedData>(() => {
-        const columns: (number | null)[][] = lines.map((line) => line.values);
-        for (const band of bands) columns.push(band.high, band.low);
+        // Bands first, so that lines are drawn over them.
+        const columns: (number | null)[][] = bands.flatMap((band) => [band.high, band.low]);
+        columns.push(...lines.map((line) => line.values));
         return [steps, ...columns] as uPlot.AlignedData;
     }, [steps, lines, bands]);
 
@@ -153,7 +154,7 @@ export function Chart(props: Props) {
         const box = holder.current!;
         const grid = { stroke: palette.grid, width: 1 };
         const axis = { stroke: palette.faint, grid, ticks: grid, font: '12px system-ui, sans-serif' };
-        const series: uPlot.Series[] = lines.map((line) => ({
+        const drawn: uPlot.Series[] = lines.map((line) => ({
             label: line.name,
             stroke: line.color,
             width: line.width ?? 2,
@@ -163,9 +164,10 @@ export function Chart(props: Props) {
             spanGaps: line.dots ?? false,
             ...(line.stepped ? { paths: uPlot.paths.stepped!({ align: 1 }) } : {}),
         }));
+        const shades: uPlot.Series[] = [];
         for (const band of bands)
             for (let i = 0; i < 2; ++i)
-                series.push({
+                shades.push({
                     label: band.name,
                     stroke: 'transparent',
                     width: 0,
@@ -193,9 +195,9 @@ export function Chart(props: Props) {
                 { ...axis, label: 'step', labelSize: 18, labelFont: '12px system-ui, sans-serif', size: 34 },
                 { ...axis, size: 58, values: (_, ticks) => ticks.map((v) => (v === null ? '' : props.axisValue(v))) },
             ],
-            series: [{}, ...series],
+            series: [{}, ...shades, ...drawn],
             bands: bands.map((band, index) => ({
-                series: [lines.length + 1 + 2 * index, lines.length + 2 + 2 * index],
+                series: [1 + 2 * index, 2 + 2 * index],
                 fill: band.fill ?? palette.band,
             })),
             hooks: {

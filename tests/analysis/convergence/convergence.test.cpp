@@ -49,6 +49,12 @@ TEST_CASE("a recipe that is worse on every seed by more than a seed's standard d
     CHECK(recipe.sentence.find("mine is worse by 0.0310 ± 0.0060: held-out loss 0.439 against 0.408 in fp32.") == 0);
 }
 
+TEST_CASE("a lopsided interval is told by its ends, so that it does not seem to reach zero") {
+    const RecipeConvergence recipe = judged({0.005, 0.110, 0.020, 0.030, 0.035});
+    CHECK(recipe.standing == ConvergenceStanding::worse);
+    CHECK(recipe.sentence.find("mine is worse by 0.04 (0.005 to 0.11): ") == 0);
+}
+
 TEST_CASE("worse and better are told by the sign, and by which way a metric is good") {
     CHECK(judged({-0.1, -0.11, -0.1, -0.12, -0.1}).standing == ConvergenceStanding::better);
     ConvergenceQuestion accuracy;
