@@ -113,7 +113,8 @@ Profiling run_and_judge(const ProfileOptions &options, const FixOptions &fix, co
     return profiling;
 }
 
-int profile(ProfileOptions &options, const FixOptions &fix, const Invocation &invocation) {
+int profile(ProfileOptions &options, const FixOptions &fix, const CheckDocuments &checks,
+            const Invocation &invocation) {
     settle(options);
     require_device(options.device);
     const std::filesystem::path out = options.out;
@@ -121,6 +122,7 @@ int profile(ProfileOptions &options, const FixOptions &fix, const Invocation &in
     const auto [finished, assessment] = run_and_judge(options, fix, invocation);
     reports::write_json(assessment, out / "report.json");
     reports::write_html(assessment, out / "report.html", validation);
+    write_check_documents(assessment, checks);
     if (options.json)
         fmt::print("{}", reports::to_text(reports::to_document(assessment)));
     else
@@ -134,11 +136,14 @@ int profile(ProfileOptions &options, const FixOptions &fix, const Invocation &in
 void add_profile_command(CLI::App &app, Invocation &invocation) {
     auto options = std::make_shared<ProfileOptions>();
     auto fix = std::make_shared<FixOptions>();
+    auto checks = std::make_shared<CheckDocuments>();
     CLI::App *command = app.add_subcommand(
         "profile", "Train under each recipe beside an fp32 twin, and say which are safe and why not");
     add_profile_options(*command, *options);
     add_fix_options(*command, *fix);
-    command->callback([options, fix, &invocation] { invocation.exit_code = profile(*options, *fix, invocation); });
+    add_check_documents(*command, *checks);
+    command->callback(
+        [options, fix, checks, &invocation] { invocation.exit_code = profile(*options, *fix, *checks, invocation); });
 }
 
 } // namespace halfscope::cli

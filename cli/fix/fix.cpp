@@ -205,7 +205,11 @@ class RecipeFix {
                                     analysis::name_of(*fix_.confirmed_verdict));
             return text;
         }
-        if (result.attempts.empty()) return fmt::format("Nothing was tried for {}.", name);
+        if (result.attempts.empty())
+            return result.interrupted
+                       ? fmt::format("The search for what makes {} safe was interrupted before a re-run was finished.",
+                                     name)
+                       : fmt::format("There is nothing to try that could make {} safe.", name);
         const std::string why = result.interrupted ? "the search was interrupted"
                                 : result.exhausted
                                     ? fmt::format("the bound of {} re-runs was met (--fix-runs)", options_.most_runs)
