@@ -174,6 +174,11 @@ std::string describe(const Comparison &c) {
                                figure(c.loss_spacing), figure(o.reference_final));
         return "Too few steps to compare the loss with the fp32 twin's.";
     case Standing::diverged:
+        if (c.first_not_finite >= 0 && c.late_not_finite > 0 && std::isfinite(o.final))
+            return fmt::format(
+                "The loss is not finite in {} steps, again and again from step {} on; in fp32 it ends at "
+                "{}.",
+                c.not_finite, c.first_not_finite, figure(o.reference_final));
         if (c.first_not_finite >= 0)
             return fmt::format("The loss is not finite from step {} on; in fp32 it ends at {}.", c.first_not_finite,
                                figure(o.reference_final));
@@ -250,6 +255,25 @@ Comparison compare_outcome(const std::vector<trace::Step> &recipe, const std::ve
         o.sentence = describe(c);
         return c;
     }
+    for (std::size_t i = 0; i < n; ++i) {
+        if (std::isfinite(own[i]) || !std::isfinite(reference[i])) continue;
+        ++c.not_finite;
+        if (2 * i >= n) ++c.late_not_finite;
+        // Such steps are skipped, or ruin what follows: the weights are worth what they were worth before.
+        own[i] = i > 0 ? own[i - 1] : reference[i];
+    }
+    o.final = mean_of(own, n - window, window);
+    o.difference = o.final - o.reference_final;
+    if (!sound.diverged && c.late_not_finite >= static_cast<std::int64_t>(diverged_tail)) {
+        c.standing = Standing::diverged;
+        o.diverged = true;
+        o.behind = 1;
+        for (std::size_t i = n; i-- > 0;)
+            if (!std::isfinite(recipe[i].loss)) c.first_not_finite = recipe[i].step;
+        o.parts_at = c.first_not_finite;
+        o.sentence = describe(c);
+        return c;
+    }
     if (n < 2 * window || sound.diverged || !std::isfinite(o.final)) {
         o.sentence = describe(c);
         return c;
@@ -258,8 +282,9 @@ Comparison compare_outcome(const std::vector<trace::Step> &recipe, const std::ve
     const Field field{sound, reference, window, std::min(static_cast<std::size_t>(c.skipped), n / 2)};
     if (c.loss_readable) {
         classify(c, field, o.final, o.noise);
-        c.paired_gap = c.skipped == 0 && o.behind >= worse_behind && c.excess >= worse_excess &&
+        c.paired_gap = o.behind >= worse_behind && c.excess >= worse_excess &&
                        consistently_above(own, reference, std::max(window, n / 2));
+        c.own_standing = c.standing;
     }
     if (!c.loss_readable || c.standing != Standing::equal) {
         read_in_fp32(c, recipe, reference);
@@ -273,6 +298,7 @@ Comparison compare_outcome(const std::vector<trace::Step> &recipe, const std::ve
             c.paired_gap = false;
             o.diverged = o.stalled = false;
             classify(c, field, c.final_in_fp32, std::max(noise.value, c.gap_in_fp32_error));
+            c.acquitted_in_fp32 = c.gap_in_fp32 + 2 * c.gap_in_fp32_error < much_worse_excess * visible;
         }
     }
     if (c.standing == Standing::equal && std::abs(o.difference) <= real_in_noises * o.noise) o.parts_at = -1;

@@ -16,6 +16,9 @@
 //     (Step::loss_in_fp32), a bad or unreadable curve is read again from it: the weights are what training makes. The
 //     second reading counts only when it is telling: surely less than half of the gap that the curve shows, or, where
 //     the curve shows nothing, precise to a sixth of what there is to see.
+//   * a loss that is not finite again and again (three steps of the second half, the twin's being finite) is
+//     divergence even when steps between are finite: a scaler that skips such steps hides them, it does not cure them.
+//     One or two are left out of the curve and remembered.
 #pragma once
 
 #include "analysis/compare/twin_soundness.h"
@@ -52,6 +55,8 @@ struct Comparison {
     /// window is beyond 3 of its own standard errors. Pairing cancels the batches' noise, but not what two runs drift
     /// apart by luck, so alone it is no verdict; together with updates that lose a measured share it is.
     bool paired_gap = false;
+    /// Steps whose loss is not finite while the twin's is, and those of them in the second half of the run.
+    std::int64_t not_finite = 0, late_not_finite = 0;
     /// False when the recipe stores its loss in so few bits that the twin's curve would hardly be visible in them: the
     /// spacing at the twin's final loss is above a quarter of that loss, or of the twin's progress. The curve then
     /// proves nothing, good or bad.
@@ -62,9 +67,13 @@ struct Comparison {
     double gap_in_fp32_error = 0;
     /// The curve looked bad or unreadable, those samples are telling, and `standing` is what they show.
     bool judged_in_fp32 = false;
-    double final_in_fp32 = 0;  ///< the twin's final loss plus that gap; only when judged_in_fp32
-    double progress_share = 0; ///< of the twin's progress, what the recipe made; 1 = all
-    double loss_spacing = 0;   ///< distance of neighbouring stored losses at the twin's final loss; 0 in fp32
+    /// That second reading is precise enough to acquit: even its upper end (two standard errors) is an excess below
+    /// `much_worse`'s.
+    bool acquitted_in_fp32 = false;
+    Standing own_standing = Standing::unknown; ///< by the recipe's own curve, before any second reading
+    double final_in_fp32 = 0;                  ///< the twin's final loss plus that gap; only when judged_in_fp32
+    double progress_share = 0;                 ///< of the twin's progress, what the recipe made; 1 = all
+    double loss_spacing = 0; ///< distance of neighbouring stored losses at the twin's final loss; 0 in fp32
 
     [[nodiscard]] bool bad() const { return standing >= Standing::much_worse; }
     [[nodiscard]] bool fine() const { return standing == Standing::equal; }

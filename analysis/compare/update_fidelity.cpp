@@ -15,7 +15,7 @@ constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 struct StepSums {
     double dot = 0, squares = 0, reference_squares = 0;
     double elements = 0, should_move = 0, moved = 0, lost = 0;
-    double gradient_dot = 0, gradient_reference = 0;
+    double gradient_dot = 0, gradient_reference = 0, gradient_cosine = 0, gradient_ratio = 0;
 
     void add(const trace::Fidelity &f) {
         const auto n = static_cast<double>(f.elements);
@@ -33,6 +33,8 @@ struct StepSums {
         if (f.reference_squares > 0 && std::isfinite(f.gradient_cosine * f.gradient_norm_ratio)) {
             gradient_dot += f.reference_squares * f.gradient_cosine * f.gradient_norm_ratio;
             gradient_reference += f.reference_squares;
+            gradient_cosine += f.reference_squares * f.gradient_cosine;
+            gradient_ratio += f.reference_squares * f.gradient_norm_ratio;
         } else if (f.reference_squares > 0 && f.gradient_norm_ratio == 0) {
             gradient_reference += f.reference_squares; // the whole gradient vanished: its cosine is NaN
         }
@@ -42,7 +44,7 @@ struct StepSums {
 PooledFidelity pool(const std::vector<StepSums> &steps, std::size_t first) {
     PooledFidelity p;
     double dot = 0, reference_squares = 0, cosine = 0, ratio = 0, moved = 0, gradient = 0, gradient_reference = 0,
-           lost = 0;
+           gradient_cosine = 0, gradient_ratio = 0, lost = 0;
     int cosines = 0, movers = 0;
     for (std::size_t i = first; i < steps.size(); ++i) {
         const StepSums &s = steps[i];
@@ -63,6 +65,8 @@ PooledFidelity pool(const std::vector<StepSums> &steps, std::size_t first) {
         }
         gradient += s.gradient_dot;
         gradient_reference += s.gradient_reference;
+        gradient_cosine += s.gradient_cosine;
+        gradient_ratio += s.gradient_ratio;
     }
     const auto mean = [](double sum, int n) { return n ? sum / n : not_a_number; };
     p.retained = p.samples ? dot / reference_squares : not_a_number;
@@ -79,7 +83,10 @@ PooledFidelity pool(const std::vector<StepSums> &steps, std::size_t first) {
     p.gradient_lost = mean(lost, p.samples);
     p.cosine = mean(cosine, cosines);
     p.moved = mean(moved, movers);
-    p.gradient_retained = gradient_reference > 0 ? gradient / gradient_reference : not_a_number;
+    const auto weighted = [&](double sum) { return gradient_reference > 0 ? sum / gradient_reference : not_a_number; };
+    p.gradient_retained = weighted(gradient);
+    p.gradient_cosine = weighted(gradient_cosine);
+    p.gradient_norm_ratio = weighted(gradient_ratio);
     return p;
 }
 

@@ -18,6 +18,7 @@
 #include "analysis/statistics/tensor_history.h"
 #include "analysis/verdict/assessment.h"
 
+#include <cmath>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -42,10 +43,24 @@ struct PooledFidelity {
     double retained_error = 0;    ///< standard error of `retained`, from the spread over samples
     double moved = 0;             ///< of the elements fp32 moves, those that moved
     double gradient_retained = 0; ///< the same figure for the unscaled gradients, norm-weighted over weights
-    double gradient_lost = 0;     ///< of the elements non-zero in the fp32 gradient, those that are zero
-    double elements = 0;          ///< elements in all samples
+    double gradient_cosine = 0, gradient_norm_ratio = 0; ///< of the unscaled gradients, weighted alike; NaN unknown
+    double gradient_lost = 0; ///< of the elements non-zero in the fp32 gradient, those that are zero
+    double elements = 0;      ///< elements in all samples
 
     [[nodiscard]] bool known() const { return samples > 0; }
+    /// The update is the one fp32 makes from the same weights: its length along fp32's within sound_retained, and its
+    /// direction; the gradient's as well, because nine tenths of a step with momentum are older than its gradient.
+    [[nodiscard]] bool is_fp32s() const {
+        const bool gradient = std::isnan(gradient_cosine) || gradient_cosine >= 1 - sound_retained;
+        return known() && std::abs(retained - 1) <= sound_retained && retained_error <= sound_retained &&
+               cosine >= 1 - sound_retained && gradient;
+    }
+    /// The gradient has fp32's direction and another length (less than half, more than twice): it was rescaled as a
+    /// whole. What Adam makes of it cannot be compared with what fp32 would make of the right length from Adam's state,
+    /// which holds the wrong one; Adam divides the length out.
+    [[nodiscard]] bool gradient_rescaled() const {
+        return gradient_cosine > 0.99 && (gradient_norm_ratio < 0.5 || gradient_norm_ratio > 2);
+    }
     /// Below or above `limit` by more than two standard errors: single samples of rounded updates scatter.
     [[nodiscard]] bool retains_less_than(double limit) const {
         return known() && retained + 2 * retained_error < limit;

@@ -17,6 +17,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace halfscope::analysis {
@@ -25,17 +26,29 @@ namespace {
 
 constexpr double visible = 0.25;
 
+/// The twin's error where the recipe's is read, over the last eighth of its steps: before anything scales it into the
+/// loss that is minimised.
+double reached_by(const TensorHistory &error) {
+    const auto &values = error.sum_abs_by_step;
+    const std::size_t count = std::max<std::size_t>(1, values.size() / 8);
+    double sum = 0;
+    for (std::size_t i = values.size() - std::min(values.size(), count); i < values.size(); ++i) sum += values[i];
+    return sum / static_cast<double>(count);
+}
+
 void find(const Evidence &e, std::vector<Finding> &findings) {
     const TensorHistory *loss = nullptr, *output = nullptr;
     for (const TensorHistory &tensor : e.ranges.tensors)
         if (tensor.info.operation == "mse_loss" && !tensor.info.backward) loss = &tensor;
     if (!loss || !e.twin) return;
     for (const TensorHistory &tensor : e.ranges.tensors)
+        // What casts it back to fp32 for the loss holds the same grid.
         if (!tensor.info.backward && tensor.info.role == "activation" && tensor.info.order < loss->info.order &&
-            &tensor != loss)
+            &tensor != loss && !(tensor.info.operation == "cast" && tensor.info.format == "fp32"))
             output = &tensor;
     if (!output || !is_reduced(format_named(output->info.format))) return;
-    const double floor = output->summary.mse, reached = e.comparison.outcome.reference_final;
+    const TensorHistory *twins = e.twin->find(loss->info.name);
+    const double floor = output->summary.mse, reached = twins ? reached_by(*twins) : 0;
     if (!(floor > 0) || !std::isfinite(reached) || floor < visible * reached) return;
     const number::Format &format = format_named(output->info.format);
     const double amax = double{output->summary.total.amax};

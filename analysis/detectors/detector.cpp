@@ -15,9 +15,7 @@ bool Evidence::dynamic_scale() const {
 }
 
 bool Evidence::updates_are_fp32s() const {
-    const auto sound = [](const PooledFidelity &f) {
-        return f.known() && std::abs(f.retained - 1) <= sound_retained && f.retained_error <= sound_retained;
-    };
+    const auto sound = [](const PooledFidelity &f) { return f.is_fp32s(); };
     return comparison.first_not_finite < 0 && 20 * comparison.skipped <= comparison.steps && sound(fidelity.late) &&
            sound(fidelity.all) && fidelity.broken_samples == 0 &&
            std::all_of(fidelity.layers.begin(), fidelity.layers.end(), [](const LayerFidelity &l) {
@@ -36,33 +34,29 @@ double Evidence::setting(std::initializer_list<std::string_view> names, double a
     return absent;
 }
 
+Finding finding_at(const Detector &detector, Severity severity, const TensorHistory &tensor, std::int64_t first_step,
+                   double weight) {
+    Finding f;
+    f.detector = detector.info.id;
+    f.severity = severity;
+    f.layer = tensor.info.layer;
+    f.tensor = tensor.info.name;
+    f.first_step = first_step;
+    f.weight = weight;
+    return f;
+}
+
 std::span<const Detector> detectors() {
-    static const std::array all{norm_variance_overflow,
-                                mask_constant,
-                                attention_logits,
-                                exponential_overflow,
-                                cubic_overflow,
-                                sum_overflow,
-                                product_overflow,
-                                residual_growth,
-                                forward_overflow,
-                                optimizer_underflow,
-                                nan_source,
-                                lost_weight_updates,
-                                gradient_underflow,
-                                no_scale_fits,
-                                clip_before_unscale,
-                                backward_overflow,
-                                scale_collapse,
-                                scale_runaway,
-                                stuck_second_moment,
-                                unrepresentable_integers,
-                                coarse_output,
-                                activation_growth,
-                                gradient_underflow_trend,
-                                lost_weight_decay,
-                                subnormal_flush,
-                                subnormal_gradients};
+    static const std::array all{
+        norm_variance_overflow, mask_constant,       attention_logits,         exponential_overflow,
+        cubic_overflow,         sum_overflow,        product_overflow,         residual_growth,
+        forward_overflow,       weight_underflow,    rounded_hyperparameters,  gradient_norm_overflow,
+        optimizer_underflow,    saturated_sigmoid,   clamp_rounds_to_one,      log_of_lost_eps,
+        norm_eps_lost,          nan_source,          lost_weight_updates,      gradient_underflow,
+        no_scale_fits,          clip_before_unscale, backward_overflow,        scale_collapse,
+        scale_runaway,          stuck_second_moment, unrepresentable_integers, coarse_output,
+        coarse_logits,          sum_saturation,      activation_growth,        gradient_underflow_trend,
+        lost_weight_decay,      subnormal_flush,     subnormal_gradients};
     return all;
 }
 

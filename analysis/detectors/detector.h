@@ -59,6 +59,10 @@ struct Detector {
 [[nodiscard]] std::span<const Detector> detectors();
 [[nodiscard]] const DetectorInfo *find_detector(std::string_view id); ///< null when there is none of that name
 
+/// A finding with its place filled in; evidence, cause and remedy are the detector's own.
+[[nodiscard]] Finding finding_at(const Detector &detector, Severity severity, const TensorHistory &tensor,
+                                 std::int64_t first_step, double weight);
+
 /// "fp16" for a name of the trace; what remedies say beside the format at fault: bf16 for fp16, fp32 for bf16.
 [[nodiscard]] std::string_view wider_format(std::string_view format);
 
@@ -67,6 +71,7 @@ extern const Detector forward_overflow, norm_variance_overflow, nan_source, opti
     lost_weight_decay, gradient_underflow, backward_overflow, scale_collapse, activation_growth, subnormal_gradients,
     gradient_underflow_trend, mask_constant, attention_logits, exponential_overflow, cubic_overflow, sum_overflow,
     product_overflow, residual_growth, no_scale_fits, clip_before_unscale, scale_runaway, unrepresentable_integers,
-    subnormal_flush, coarse_output, stuck_second_moment;
+    subnormal_flush, coarse_output, stuck_second_moment, weight_underflow, saturated_sigmoid, clamp_rounds_to_one,
+    log_of_lost_eps, norm_eps_lost, coarse_logits, sum_saturation, gradient_norm_overflow, rounded_hyperparameters;
 
 } // namespace halfscope::analysis

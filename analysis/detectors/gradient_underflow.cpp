@@ -93,7 +93,10 @@ void find(const Evidence &e, std::vector<Finding> &findings) {
     Finding f;
     f.detector = gradient_underflow.info.id;
     const bool broken = worst.retained_known && worst.retained < broken_retained;
-    f.severity = !harmful                                                 ? Severity::info
+    // A loss that is not finite makes the scaler halve for ever, and the gradients vanish with the scale.
+    const bool consequence =
+        e.origins.forward && e.comparison.not_finite >= static_cast<std::int64_t>(diverged_tail) && e.dynamic_scale();
+    f.severity = !harmful || consequence                                  ? Severity::info
                  : e.comparison.bad() || (broken && e.comparison.blind()) ? Severity::critical
                                                                           : Severity::warning;
     f.layer = worst.tensor->info.layer;

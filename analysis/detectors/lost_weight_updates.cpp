@@ -46,7 +46,7 @@ void find(const Evidence &e, std::vector<Finding> &findings) {
     std::stable_sort(layers.begin(), layers.end(), [](const LayerFidelity *a, const LayerFidelity *b) {
         return a->late.retained < b->late.retained;
     });
-    if (!whole && (layers.empty() || layers.front()->late.retained >= frozen_retained)) return;
+    if (!whole && layers.empty()) return;
 
     const PooledFidelity &late = e.fidelity.late;
     Finding f;

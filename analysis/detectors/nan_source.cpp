@@ -48,6 +48,12 @@ void find(const Evidence &e, std::vector<Finding> &findings) {
         if (!origin || candidate->step < origin->step) origin = candidate;
     }
     if (!origin) return;
+    // Whoever knows why this tensor is not finite has said so.
+    for (const Finding &f : findings)
+        if (f.tensor == origin->tensor->info.name &&
+            (f.detector == saturated_sigmoid.info.id || f.detector == clamp_rounds_to_one.info.id ||
+             f.detector == log_of_lost_eps.info.id || f.detector == norm_eps_lost.info.id))
+            return;
     // An overflow before it is the cause; this is what became of it.
     for (const NonFinite *earlier : {&e.origins.forward, &e.origins.applied_backward, &e.origins.optimizer})
         if (*earlier && earlier->overflowed() && earlier->step <= origin->step) return;

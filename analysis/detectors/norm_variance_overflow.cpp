@@ -49,6 +49,20 @@ double own_zeros(const TensorHistory &tensor, const RunRanges *twin, std::int64_
     return own < 0 || theirs < 0 ? 0.0 : own - theirs;
 }
 
+/// Something between the two that can turn infinity into zero: a division or an inverse root. (tanh(-inf) + 1 is zero
+/// as well, and as it should be.)
+bool divides_between(const RunRanges &ranges, const TensorHistory &overflow, const TensorHistory &zeroed) {
+    constexpr std::array<std::string_view, 5> names{"power_scalar", "power", "divide", "reciprocal", "square_root"};
+    if (overflow.info.operation.find("norm") != std::string::npos) return true;
+    for (const TensorHistory &tensor : ranges.tensors)
+        if (!tensor.info.backward && tensor.info.order > overflow.info.order &&
+            tensor.info.order <= zeroed.info.order &&
+            (std::find(names.begin(), names.end(), tensor.info.operation) != names.end() ||
+             tensor.info.operation.find("norm") != std::string::npos))
+            return true;
+    return false;
+}
+
 struct Match {
     const TensorHistory *overflow = nullptr;
     const TensorHistory *zeroed = nullptr;
@@ -70,7 +84,8 @@ Match match(const Evidence &e) {
                     continue;
                 if (later.events_at(step) & nan_event) break; // the NaN's detectors know better
                 const double zeros = own_zeros(later, e.twin, step);
-                if (zeros >= telling_zeros && later.summary.underflow_share < telling_zeros) {
+                if (zeros >= telling_zeros && later.summary.underflow_share < telling_zeros &&
+                    divides_between(e.ranges, tensor, later)) {
                     first = {&tensor, &later, step, zeros};
                     break;
                 }

@@ -37,6 +37,19 @@ bool masks_as_meant(const RunRanges &ranges, const TensorHistory &tensor, std::i
     return (softmax->events_at(step) & nan_event) == 0;
 }
 
+/// The loss, or a term of it.
+bool is_loss(const TensorHistory &tensor) {
+    return !tensor.info.backward && (tensor.info.role == "loss" || tensor.info.operation.ends_with("_loss") ||
+                                     tensor.info.operation == "bce_with_logits");
+}
+
+/// A loss too large for its format whose backward pass is finite: the number is lost, the gradient is not made from it.
+bool only_the_loss(const RunRanges &ranges, const RunRanges *twin, std::int64_t step) {
+    return std::none_of(ranges.tensors.begin(), ranges.tensors.end(), [&](const TensorHistory &tensor) {
+        return !is_loss(tensor) && own_events(tensor, twin, step) != 0;
+    });
+}
+
 } // namespace
 
 std::uint8_t own_events(const TensorHistory &tensor, const RunRanges *twin, std::int64_t step) {
@@ -75,6 +88,9 @@ NonFiniteOrigins find_origins(const trace::StoredRun &run, const RunRanges &rang
                 const std::uint8_t events = own_events(tensor, twin, step);
                 if (events == 0 || dirty_before.contains(step)) continue;
                 if (phase == Phase::forward && (events & overflow_event) && masks_as_meant(ranges, tensor, step))
+                    continue;
+                if (phase == Phase::forward && (events & (overflow_event | infinite_event)) && is_loss(tensor) &&
+                    only_the_loss(ranges, twin, step))
                     continue;
                 dirty.insert(step);
                 const bool was_skipped = skipped.contains(step);

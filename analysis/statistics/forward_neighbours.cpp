@@ -34,7 +34,10 @@ const TensorHistory *previous_forward(const RunRanges &ranges, const TensorHisto
 
 bool is_masked_score(const RunRanges &ranges, const TensorHistory &tensor) {
     const std::string &operation = tensor.info.operation;
-    if (operation != "where" && operation != "add" && operation != "subtract") return false;
+    // A padding flag times the constant is one too.
+    if (operation != "where" && operation != "add" && operation != "subtract" && operation != "scale" &&
+        operation != "multiply")
+        return false;
     const number::RangeStatistics &s = tensor.summary.total;
     const bool negative = s.sum <= -0.5 * double{s.amax};
     return negative && (next_forward(ranges, tensor, "softmax") || next_forward(ranges, tensor, "log_softmax"));

@@ -14,6 +14,10 @@ namespace halfscope::analysis {
 
 namespace {
 
+/// A gap that pairs of batches show and the spread of seeds does not, with updates that are not broken: a fifth, twice
+/// what counts as much worse, because two courses of fp32 drift apart as well.
+constexpr double telling_excess = 2 * much_worse_excess;
+
 /// A sentence as the first half of a longer one.
 std::string without_stop(std::string sentence) {
     if (!sentence.empty() && sentence.back() == '.') sentence.pop_back();
@@ -31,11 +35,29 @@ struct Weighing {
     const std::vector<Finding> &findings;
     std::size_t siblings;
 
+    /// Whether sampled updates can be held against fp32's at all.
+    [[nodiscard]] bool updates_comparable() const {
+        return !(e.run.run.optimizer.starts_with("adam") && e.fidelity.late.gradient_rescaled());
+    }
     [[nodiscard]] bool updates_broken() const {
         const PooledFidelity &late = e.fidelity.late;
+        if (!updates_comparable()) return false;
         return late.retains_less_than(broken_retained) || late.retains_more_than(overshot_retained);
     }
-    [[nodiscard]] bool updates_costly() const { return e.fidelity.late.retains_less_than(costly_retained); }
+    [[nodiscard]] bool updates_costly() const {
+        return updates_comparable() && e.fidelity.late.retains_less_than(costly_retained);
+    }
+    /// Consistently above the twin batch by batch by what counts as much worse.
+    [[nodiscard]] bool much_worse_by_pairs() const {
+        return e.comparison.paired_gap && e.comparison.excess >= much_worse_excess;
+    }
+    /// A static scale under which the second half of the run has no step: it never comes down.
+    [[nodiscard]] bool stuck_under_static_scale() const {
+        const auto &steps = e.run.steps;
+        return e.run.run.loss_scale_rule.starts_with("static") && steps.size() >= enough_steps &&
+               std::all_of(steps.begin() + static_cast<std::ptrdiff_t>(steps.size() / 2), steps.end(),
+                           [](const trace::Step &step) { return step.skipped; });
+    }
     /// It made all but a hundredth of the twin's progress and then stands at a higher loss, for no cause a detector
     /// knows, with updates as long as fp32's: what its forward pass rounds may be all there is to it.
     [[nodiscard]] bool higher_floor() const {
@@ -55,15 +77,14 @@ struct Weighing {
     /// learning rate at the edge, a loss that jumps before it falls), rounding only decides which of its courses is
     /// taken.
     [[nodiscard]] bool a_course_fp32_could_take() const {
-        const auto sound = [](const PooledFidelity &f) {
-            return f.known() && std::abs(f.retained - 1) <= sound_retained && f.retained_error <= sound_retained;
-        };
+        const auto sound = [](const PooledFidelity &f) { return f.is_fp32s(); };
         return e.comparison.first_not_finite < 0 && !cause() && sound(e.fidelity.late) && !a_layer_costly() &&
                std::all_of(e.fidelity.layers.begin(), e.fidelity.layers.end(),
                            [&](const LayerFidelity &l) { return !l.all.retains_less_than(costly_retained); });
     }
     /// A layer whose updates lose a tenth or more.
     [[nodiscard]] bool a_layer_costly() const {
+        if (!updates_comparable()) return false;
         return std::any_of(e.fidelity.layers.begin(), e.fidelity.layers.end(), [](const LayerFidelity &l) {
             return l.late.elements >= frozen_evidence && l.late.retains_less_than(costly_retained);
         });
@@ -100,6 +121,14 @@ struct Weighing {
         return fmt::format("{}; {}", without_stop(f->cause), continued(outcome));
     }
 
+    /// A detector names a cause, other than a forecast, and the sampled updates do not contradict it.
+    [[nodiscard]] bool knows_why() const { return cause() && !growing(); }
+    [[nodiscard]] Judgement unsafe_by_pairs() const {
+        return {Verdict::unsafe,
+                blame(fmt::format("Batch by batch the loss is consistently above the twin's: {} against {} at the end.",
+                                  figure(e.comparison.outcome.final), figure(e.comparison.outcome.reference_final))),
+                {}};
+    }
     [[nodiscard]] Judgement unsafe() const { return {Verdict::unsafe, blame(e.comparison.outcome.sentence), {}}; }
     [[nodiscard]] Judgement risky(const std::string &because) const { return {Verdict::risky, because, {}}; }
     [[nodiscard]] Judgement none(std::string because) const { return {Verdict::no_verdict, std::move(because), {}}; }
@@ -149,6 +178,11 @@ Judgement weigh(const Weighing &w) {
             fmt::format("Too few steps to judge: {} finished, at least {} are needed and {} make a firm verdict.",
                         c.steps, enough_steps, plenty_of_steps));
     if (w.collapsed()) return w.unsafe();
+    if (w.stuck_under_static_scale())
+        return {Verdict::unsafe,
+                w.blame(fmt::format("{} of {} steps are skipped, and a static loss scale never comes down.", c.skipped,
+                                    c.steps)),
+                {}};
     if (c.applied < enough_steps)
         return w.none(
             fmt::format("Too few applied steps to judge: the loss scale was still settling and {} of {} steps "
@@ -173,7 +207,7 @@ Judgement weigh(const Weighing &w) {
     }
     if (!c.loss_readable && !c.judged_in_fp32) return by_fidelity_alone(w, without_stop(c.outcome.sentence));
     if (c.standing == Standing::worse) {
-        if (w.updates_broken()) return w.unsafe();
+        if (w.updates_broken() || (w.knows_why() && c.excess >= much_worse_excess)) return w.unsafe();
         return w.risky(w.blame(c.outcome.sentence));
     }
     if (c.standing == Standing::unknown)
@@ -181,9 +215,24 @@ Judgement weigh(const Weighing &w) {
     if (w.cut_short() && 2 * static_cast<std::int64_t>(e.run.steps.size()) < e.run.run.planned_steps)
         return w.none(
             fmt::format("The run was cut short after {}; so far: {}", w.how_far(), continued(c.outcome.sentence)));
+    // Seeds differ by more than this, but not with the same weights and batches: the gap is precision's where the
+    // updates, or a detector, say how it comes about.
+    if (w.much_worse_by_pairs() && (w.updates_broken() || (w.knows_why() && c.excess >= telling_excess)))
+        return w.unsafe_by_pairs();
+    // Without masters the rounded weights are all there is, and their own reading is the model's.
+    if (c.judged_in_fp32 && !c.acquitted_in_fp32 && !e.run.run.master_weights && c.own_standing >= Standing::much_worse)
+        return w.unsafe();
+    if (c.judged_in_fp32 && !c.acquitted_in_fp32 && (w.knows_why() || !e.updates_are_fp32s()))
+        return w.risky(
+            w.blame("Its own forward pass reads a worse loss than the twin's, and what its weights are worth "
+                    "in fp32 is not known well enough to acquit it (" +
+                    without_stop(continued(c.outcome.sentence)) + ")."));
+    if (c.not_finite > 0)
+        return w.risky(w.blame(
+            fmt::format("The loss was not finite in {}, which the scaler skipped.", counted(c.not_finite, "step"))));
     if (w.updates_broken() || (c.judged_in_fp32 && w.updates_costly()))
         return w.risky(w.blame(fmt::format("The loss does not show it yet ({})", fidelity_in_words(e.fidelity))) + ".");
-    if (const auto frozen = e.fidelity.frozen(); !frozen.empty()) {
+    if (const auto frozen = e.fidelity.frozen(); !frozen.empty() && w.updates_comparable()) {
         std::vector<std::string> names;
         for (const LayerFidelity *layer : frozen) names.push_back(layer->layer);
         return w.risky(w.blame(

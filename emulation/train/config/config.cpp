@@ -140,6 +140,7 @@ void read_training(const Reader &reader, const toml::table &table, TrainingOptio
          {"nesterov", flag(options.nesterov)},
          {"cosine", flag(options.cosine)},
          {"clip-before-unscaling", flag(options.clip_scaled)},
+         {"round-hyperparameters", flag(options.round_hyperparameters)},
          {"betas",
           [&](const toml::node &node, std::string_view key) {
               const toml::array &list = reader.array(node, key);

@@ -39,7 +39,8 @@ struct Config {
 };
 
 /// Keys of [train]: recipes, steps, batch, optimizer, lr, momentum, dampening, nesterov, betas, eps, weight-decay,
-/// clip-norm, clip-before-unscaling, loss-scale, accumulate, accumulated-batches, warmup, cosine, seed, threads, order,
+/// clip-norm, clip-before-unscaling, round-hyperparameters (lr, betas and eps in the format of the optimizer's state),
+/// loss-scale, accumulate, accumulated-batches, warmup, cosine, seed, threads, order,
 /// freeze, trace-every. Keys of a recipe: base, description, policy, compute, autocast, weights, master-weights, state,
 /// gradients, accumulation, loss-scale, update, flush-subnormals, layers. Throws std::invalid_argument with one
 /// sentence naming `where`, the line and the nearest valid name: not TOML, an unknown key, a value of the wrong type, a

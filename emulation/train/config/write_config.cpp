@@ -72,6 +72,7 @@ Lines fields_of(const TrainingOptions &o) {
     put("eps", o.epsilon), put("weight-decay", o.weight_decay);
     put("warmup", o.warmup), put("cosine", o.cosine);
     put("clip-norm", o.clip_norm), put("clip-before-unscaling", o.clip_scaled);
+    put("round-hyperparameters", o.round_hyperparameters);
     if (o.loss_scale) lines.emplace_back("loss-scale", toml_string(*o.loss_scale));
     if (o.accumulate) lines.emplace_back("accumulate", toml_string(*o.accumulate));
     if (o.seed) lines.emplace_back("seed", fmt::format("{}", *o.seed));
@@ -144,7 +145,7 @@ std::span<const std::string_view> written_training_keys() {
         all.optimizer = OptimizerKind::adam;
         all.learning_rate = all.momentum = all.dampening = all.beta1 = all.beta2 = 0.5;
         all.epsilon = all.weight_decay = all.clip_norm = 0.5;
-        all.nesterov = all.cosine = all.clip_scaled = true;
+        all.nesterov = all.cosine = all.clip_scaled = all.round_hyperparameters = true;
         all.seed = 1;
         all.order = data::Order::file;
         all.loss_scale = all.accumulate = "x";

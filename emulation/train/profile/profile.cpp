@@ -16,7 +16,9 @@
 namespace halfscope::train {
 namespace {
 
-constexpr std::int64_t fidelity_samples = 16;
+/// The fp32 step costs as much as the recipe's: short runs sample a sixth of their steps, at least 16 of them; long
+/// ones 64, which a noisy loss read in fp32 needs to be worth something.
+constexpr std::int64_t fewest_samples = 16, most_samples = 64, usual_period = 6;
 
 struct RunRequest {
     trace::Run::Kind kind = trace::Run::Kind::recipe;
@@ -143,7 +145,8 @@ class Profile {
 
 bool is_fidelity_step(std::int64_t step, std::int64_t steps) {
     if (step == 0 || std::has_single_bit(static_cast<std::uint64_t>(step))) return true;
-    return step % std::max<std::int64_t>(1, steps / fidelity_samples) == 0;
+    const std::int64_t period = std::max(steps / most_samples, std::min(steps / fewest_samples, usual_period));
+    return step % std::max<std::int64_t>(1, period) == 0;
 }
 
 bool profile(const model::Graph &forward, const data::Dataset &dataset, const ProfileSettings &settings,

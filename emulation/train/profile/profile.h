@@ -44,7 +44,8 @@ using ProgressCallback =
 bool profile(const model::Graph &forward, const data::Dataset &dataset, const ProfileSettings &settings,
              ops::Backend &backend, trace::Writer &writer, const ProgressCallback &progress = {});
 
-/// Steps whose update is compared with the fp32 one: 0, 1, 2, 4, 8, ... and every sixteenth of the run.
+/// Steps whose update is compared with the fp32 one: 0, 1, 2, 4, 8, ... and every sixth, of short runs at least sixteen
+/// and of long ones about 64.
 [[nodiscard]] bool is_fidelity_step(std::int64_t step, std::int64_t steps);
 
 } // namespace halfscope::train

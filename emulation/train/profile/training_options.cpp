@@ -55,6 +55,7 @@ void TrainingOptions::complete_with(const TrainingOptions &other) {
     take(dampening, other.dampening), take(beta1, other.beta1), take(beta2, other.beta2);
     take(epsilon, other.epsilon), take(weight_decay, other.weight_decay), take(clip_norm, other.clip_norm);
     take(nesterov, other.nesterov), take(cosine, other.cosine), take(clip_scaled, other.clip_scaled);
+    take(round_hyperparameters, other.round_hyperparameters);
     take(steps, other.steps), take(batch, other.batch), take(warmup, other.warmup);
     take(micro_batches, other.micro_batches), take(trace_every, other.trace_every), take(seed, other.seed);
     take(order, other.order), take(threads, other.threads), take(loss_scale, other.loss_scale);
@@ -85,6 +86,7 @@ TrainingSettings resolved(const TrainingOptions &options, const model::Graph &fo
     settings.cosine = options.cosine.value_or(false);
     settings.clip_norm = options.clip_norm.value_or(0);
     settings.clip_scaled = options.clip_scaled.value_or(false);
+    optimizer.round_hyperparameters = options.round_hyperparameters.value_or(false);
     const std::int64_t micro_batches = options.micro_batches.value_or(1);
     settings.seed = options.seed.value_or(0);
     settings.order = options.order.value_or(data::Order::shuffled);
@@ -139,6 +141,7 @@ std::map<std::string, std::string> described(const TrainingSettings &settings) {
         text["betas"] = fmt::format("{:g},{:g}", optimizer.beta1, optimizer.beta2);
         text["eps"] = fmt::format("{:g}", optimizer.epsilon);
     }
+    if (optimizer.round_hyperparameters) text["round-hyperparameters"] = "true";
     if (!settings.freeze.empty()) text["freeze"] = fmt::format("{}", fmt::join(settings.freeze, " "));
     return text;
 }

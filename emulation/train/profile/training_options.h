@@ -16,6 +16,7 @@ struct TrainingOptions {
     std::optional<OptimizerKind> optimizer;
     std::optional<double> learning_rate, momentum, dampening, beta1, beta2, epsilon, weight_decay, clip_norm;
     std::optional<bool> nesterov, cosine, clip_scaled;
+    std::optional<bool> round_hyperparameters; ///< betas, eps, rate in the format of the optimizer's state
     std::optional<std::int64_t> steps, batch, warmup, micro_batches, trace_every;
     std::optional<std::uint64_t> seed;
     std::optional<data::Order> order;

@@ -159,6 +159,7 @@ Case softmax_by_hand(std::string name, std::string imitates, bool shifted, std::
     };
     made.sample = smooth(16, 1);
     made.settings.optimizer.learning_rate = 0.02;
+    made.settings.steps = 400;
     return made;
 }
 
@@ -186,9 +187,9 @@ Case large_target(std::string name, std::string imitates, double offset, double 
 } // namespace
 
 void add_activation_cases(std::vector<Case> &cases) {
-    cases.push_back(feed_forward("a01-ffn-overflow", "T5's feed-forward output, 80000 in one channel", 20,
+    cases.push_back(feed_forward("a01-ffn-overflow", "T5's feed-forward output, 80000 in one channel", 80,
                                  {{recipe("fp16-amp"), {"forward-overflow"}}, {recipe("bf16-amp"), {}}}));
-    cases.push_back(feed_forward("a01-near", "the same block at a fifth of the size, close below the limit", 3,
+    cases.push_back(feed_forward("a01-near", "the same block at a tenth of the size", 8,
                                  {{recipe("fp16-amp"), {}}, {recipe("bf16-amp"), {}}}));
     cases.push_back(gated("a02-gated-product", "SwiGLU: a product of two values of a few hundred each", 400,
                           {{recipe("fp16-amp"), {"product-overflow"}}, {recipe("bf16-amp"), {}}}));

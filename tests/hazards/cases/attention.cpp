@@ -57,11 +57,12 @@ Case attending(std::string name, std::string imitates, Attention a, std::vector<
         for (std::size_t t = 0; t < length; ++t) s[0][t * width] = t == marked ? 3 : 0;
         for (std::size_t t = 0; t < length; ++t)
             s[1][t] = (a.mask != 0 && t >= length * 2 / 3) || (a.all_masked && index % 16 == 0) ? 1 : 0;
-        s[2] = {std::tanh(s[0][marked * width + 1] + s[0][marked * width + 2]) + draw.normal(0.05)};
+        s[2] = {std::tanh(s[0][marked * width + 1] + s[0][marked * width + 2]) + draw.normal(0.2)};
     };
     made.settings.optimizer.kind = train::OptimizerKind::adam;
     made.settings.optimizer.learning_rate = 0.005;
-    made.settings.steps = 200;
+    made.settings.steps = 500;
+    made.settings.trace_every = 2;
     made.long_factor = 5;
     made.trials = std::move(trials);
     return made;
@@ -73,7 +74,6 @@ void add_attention_cases(std::vector<Case> &cases) {
     const std::vector<Trial> both_fine{{recipe("fp16-amp"), {}}, {recipe("bf16-amp"), {}}};
     Attention plain;
     cases.push_back(attending("n-attention", "attention with scores of ordinary size", plain, both_fine));
-    cases.back().long_factor = 12;
     Attention large;
     large.gain = 100;
     cases.push_back(
@@ -89,7 +89,6 @@ void add_attention_cases(std::vector<Case> &cases) {
     cases.push_back(attending("t02-coarse-scores",
                               "scores that share an offset of 3000: bf16 rounds their differences away", offset,
                               {{recipe("bf16-amp"), {"coarse-logits", "attention-logits"}}}));
-    cases.back().long_factor = 12;
     Attention masked;
     masked.mask = -1e9;
     cases.push_back(attending("n04-mask", "padding masked with -1e9, which is -inf in fp16, beside live tokens", masked,

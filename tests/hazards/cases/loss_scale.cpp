@@ -124,6 +124,24 @@ void add_loss_scale_cases(std::vector<Case> &cases) {
     cases.push_back(
         clipped("g11-clip-with-adam", "the same mistake with Adam, which divides the length out again", true, {}));
 
+    Case norm = named("g10-gradient-norm-overflow",
+                      "clipping by a norm that is infinite in fp16, although no gradient is: every step is zero");
+    norm.model = [](std::uint64_t seed) {
+        Network net(seed);
+        const ValueId x = net.input("x", {16, 256}), y = net.target("y", {16, 1});
+        net.mse(net.linear(x, "output", 1, 0.06), y, 8192);
+        return net.take();
+    };
+    norm.sample = [teacher = Draw(13).normals(256, 0.1)](Draw &draw, std::int64_t, Sample &s) {
+        s[0] = draw.normals(256);
+        s[1] = {dot(teacher, s[0]) + draw.normal(0.2)};
+    };
+    norm.settings.optimizer.learning_rate = 0.02;
+    norm.settings.clip_norm = 1;
+    norm.settings.steps = 300;
+    norm.trials = {{recipe("fp16-pure"), {"gradient-norm-overflow"}}, {recipe("bf16-pure"), {}}};
+    cases.push_back(norm);
+
     Case shrinking = named("g02-underflow-later",
                            "next to no noise and no loss scaling: gradients fit at first and shrink out of range");
     shrinking.model = [](std::uint64_t seed) {
@@ -137,7 +155,7 @@ void add_loss_scale_cases(std::vector<Case> &cases) {
         s[1] = {dot(teacher, s[0]) + draw.normal(0.004)};
     };
     shrinking.settings.optimizer.learning_rate = std::ldexp(0.01, 16);
-    shrinking.settings.steps = 120;
+    shrinking.settings.steps = 150;
     shrinking.long_factor = 8;
     shrinking.late = true;
     shrinking.trials = {{recipe("fp16-amp", "none"), {"gradient-underflow-trend", "gradient-underflow"}},

@@ -65,8 +65,9 @@ void add_optimizer_state_cases(std::vector<Case> &cases) {
     };
     stuck.sample = teacher(15, 0.05);
     stuck.settings.optimizer.learning_rate = 0.001;
-    stuck.settings.steps = 2000;
-    stuck.settings.trace_every = 10;
+    stuck.settings.steps = 4000;
+    stuck.settings.trace_every = 20;
+    stuck.long_factor = 3;
     stuck.trials = {{narrow_state("bf16-o2", "none"), {"stuck-second-moment"}},
                     {narrow_state("fp16-o2", "dynamic"), {"optimizer-underflow", "stuck-second-moment"}}};
     cases.push_back(stuck);
@@ -81,6 +82,16 @@ void add_optimizer_state_cases(std::vector<Case> &cases) {
     lost.trials = {{narrow_state("fp16-o2", "dynamic"), {"optimizer-underflow"}},
                    {narrow_state("bf16-o2", "none"), {}}};
     cases.push_back(lost);
+
+    Case hyper = named("u10-rounded-betas",
+                       "betas rounded to the state's bf16: beta2 = 0.999 is 1, v stays zero and each step is m / eps");
+    hyper.model = two_layers(1);
+    hyper.sample = teacher(0, 0.1);
+    hyper.settings.optimizer.learning_rate = 0.005;
+    hyper.settings.optimizer.round_hyperparameters = true;
+    hyper.settings.steps = 300;
+    hyper.trials = {{narrow_state("bf16-o2", "none"), {"rounded-hyperparameters"}}, {recipe("bf16-amp"), {}}};
+    cases.push_back(hyper);
 
     Case eps = named("u08-eps-lost",
                      "Adam in fp16 throughout: eps = 1e-8 is zero, and a row that was not looked up gives 0 / 0");

@@ -37,8 +37,8 @@ Case hub(std::string name, std::string imitates, std::vector<Trial> trials) {
     };
     made.settings.optimizer.kind = train::OptimizerKind::adam;
     made.settings.optimizer.learning_rate = 0.01;
-    made.settings.steps = 100;
-    made.long_factor = 5;
+    made.settings.steps = 200;
+    made.long_factor = 4;
     made.trials = std::move(trials);
     return made;
 }

@@ -75,7 +75,7 @@ void add_update_cases(std::vector<Case> &cases) {
         {{recipe("fp16-pure"), {"lost-weight-updates"}},
          {recipe("bf16-pure"), {"lost-weight-updates", "coarse-output"}},
          {recipe("fp16-o2", "static:16"), {}},
-         {recipe("bf16-o2"), {}}}));
+         {recipe("bf16-o2"), {"coarse-output"}}}));
     cases.push_back(fine_tuning("u03-small-rate", "fine-tuning at a small learning rate with 16-bit weights", 1e-4,
                                 {{recipe("bf16-pure"), {"lost-weight-updates"}}}));
     cases.push_back(fine_tuning("n05-invisible-updates",
