@@ -4,11 +4,17 @@
 // 2. No verdict where there is nothing to judge by: no twin, a twin that fails itself, fewer than `enough_steps`
 // applied
 //    steps, a run cut short before half of its steps.
-// 3. Outcome bad (diverged, stalled, much worse): unsafe. Worse: risky; unsafe when the updates are broken as well.
+// 3. Outcome bad (diverged, stalled, much worse), or a static loss scale that skips every step of the second half:
+//    unsafe. Worse: risky; unsafe when the updates are broken as well, or when a detector names a cause and the gap is a
+//    tenth or more.
 // 4. Outcome fine: safe, whatever the counters say. Risky when the updates are broken or a layer is frozen all the same
 //    (the loss of a short run need not show it), when the updates lose a tenth or more and the loss is consistently
 //    above the twin's batch by batch, though within the noise of seeds, or when activations grow towards overflow or
 //    gradients shrink towards underflow within one more run length.
+//    Two exceptions. A loss above the twin's batch by batch by a tenth with broken updates, or by a fifth with a known
+//    cause, is unsafe though seeds differ by more: they start from other weights, this pair does not. A bad curve that
+//    only the loss in fp32 excuses is risky while that reading is not precise enough to acquit; unsafe without masters.
+//    A loss that was not finite in a step or two is risky.
 // 5. Where the loss cannot show anything because the updates are too small to move it in so few steps (fine-tuning,
 //    hazards N05 and U03), or because the recipe stores its loss too coarsely, fidelity decides alone. A twin that
 //    takes large steps and learns nothing gives no verdict.
