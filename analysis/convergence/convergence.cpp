@@ -1,6 +1,7 @@
 #include "analysis/convergence/convergence.h"
 
 #include "analysis/compare/loss_curve.h"
+#include "analysis/compare/twin_soundness.h"
 #include "analysis/convergence/parting.h"
 #include "analysis/convergence/run_curve.h"
 #include "analysis/convergence/statement.h"
@@ -143,6 +144,7 @@ Convergence judge_convergence(std::vector<trace::SweepRun> runs, const Convergen
     const Runs reference = c.runs_of(reference_recipe);
     for (const trace::SweepRun *run : reference) {
         c.seeds.push_back(run->key.seed);
+        c.learning_seeds += judge_twin(losses_of(*run)).learns ? 1 : 0;
         c.steps = std::max(c.steps, static_cast<std::int64_t>(run->steps.size()));
     }
     const std::vector<std::string> metrics = metrics_of(reference, question);

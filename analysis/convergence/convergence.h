@@ -13,6 +13,7 @@
 //     fp32's seeds: a difference that every seed shows is not the seeds' doing, even where a single run would hide it.
 //   * diverged: on at least one seed where fp32 did not: its training loss (run_curve.h), or its held-out loss is not
 //     finite in the end.
+//   * where fp32 itself does not learn visibly on most seeds, recipes can hardly differ: equal is then undecided.
 // Every recipe is judged by itself; nothing is corrected for their number.
 #pragma once
 
@@ -88,6 +89,7 @@ struct Convergence {
     std::string margin_source;
     double target = std::numeric_limits<double>::quiet_NaN();
     std::string target_source;
+    std::size_t learning_seeds = 0;         ///< fp32's, whose training loss falls visibly (twin_soundness.h)
     std::vector<RecipeConvergence> recipes; ///< fp32 first
     [[nodiscard]] std::vector<const trace::SweepRun *> runs_of(std::string_view recipe) const;
 };

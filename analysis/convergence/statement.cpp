@@ -122,6 +122,15 @@ void state(RecipeConvergence &recipe, const Convergence &whole, bool margin_give
     }
     recipe.standing =
         standing_of(harm_of(c), whole.margin, margin_given ? whole.margin : whole.margin / repeatability_factor);
+    const bool alike =
+        recipe.standing == ConvergenceStanding::equal || recipe.standing == ConvergenceStanding::no_worse;
+    if (alike && 2 * whole.learning_seeds <= seeds) {
+        recipe.standing = ConvergenceStanding::undecided;
+        recipe.sentence = fmt::format("Undecided about {}: fp32's own loss falls visibly on {} only, so that recipes "
+                                      "cannot differ yet; take more --steps.",
+                                      recipe.name, seeds_of(whole.learning_seeds, seeds));
+        return;
+    }
     recipe.sentence = sentence_of(recipe, whole);
 }
 

@@ -123,6 +123,21 @@ TEST_CASE("curves part where every seed's smoothed loss leaves fp32's") {
     for (const std::int64_t steps : whole.recipes.at(0).steps_to_target) CHECK(steps > 0);
 }
 
+TEST_CASE("where fp32 learns nothing, nothing is called equal") {
+    std::vector<halfscope::trace::SweepRun> runs;
+    for (const std::string name : {"fp32", "mine"})
+        for (std::uint64_t seed = 0; seed < 5; ++seed)
+            runs.push_back(made_run(
+                name, seed, 80,
+                [seed](std::int64_t s) {
+                    return 2.3 + 0.05 * std::sin(1.7 * static_cast<double>(s) + static_cast<double>(seed));
+                },
+                fp32[seed]));
+    const auto recipe = judge_convergence(runs, {}).recipes.at(1);
+    CHECK(recipe.standing == ConvergenceStanding::undecided);
+    CHECK(recipe.sentence.find("fp32's own loss falls visibly on 0 of 5 seeds only") != std::string::npos);
+}
+
 TEST_CASE("runs that do not pair are refused") {
     auto runs = two_recipes(fp32, fp32);
     runs.pop_back();
