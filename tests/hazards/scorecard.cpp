@@ -184,7 +184,8 @@ std::string in_markdown(const std::vector<Row> &rows) {
         "Beside "
         "the verdict stand two counters read from the\nsame traces: \"any inf or NaN\" and \"some tensor loses more "
         "than "
-        "1 % of its non-zero values\", each counted as often as it\ncries unsafe.\n\n";
+        "1 % of its non-zero values\", each counted as often as it\ncries unsafe. The judge was corrected where\nthese "
+        "cases showed it wrong, so they are a yardstick against regressions and no independent sample.\n\n";
     text += census(rows) + ".\n\n" + confusion(rows, " | ", "| ", true);
     text += fmt::format(
         "\n{} verdicts are right, {} wrong, {} say only \"risky\" where the truth is unsafe, {} say nothing. "
