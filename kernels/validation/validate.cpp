@@ -31,7 +31,8 @@ std::string inputs_in_words(const Kernel &kernel, std::span<const ops::HostTenso
 
 judge::Arithmetic arithmetic_of(const Kernel &kernel) {
     const bool product = kernel.task == Task::dot || kernel.task == Task::matmul;
-    if (product && !kernel.model.empty()) return judge::arithmetic_of(ops::accumulation_from(kernel.model), kernel.operands);
+    if (product && !kernel.model.empty())
+        return judge::arithmetic_of(ops::accumulation_from(kernel.model), kernel.operands);
     return judge::arithmetic_in(kernel.accumulator.value_or(number::FormatId::fp32));
 }
 
