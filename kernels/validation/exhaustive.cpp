@@ -3,6 +3,8 @@
 #include "kernels/judge/compare.h"
 #include "kernels/validation/exact_elementwise.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <numeric>
@@ -113,6 +115,15 @@ judge::Judgement judge_all_patterns(const Kernel &kernel, ops::ThreadPool &threa
         results.most_exact_work = exact_per_slice;
         merge(total, judge::compare(results, threads), first);
     }
+    // The slices' own sentences count a slice.
+    const std::int64_t different = total.elements - total.bit_equal - total.nan_payload_differences;
+    total.explanation = different == 0 ? fmt::format("All {} results are bit-equal to the emulator.", total.elements)
+                                       : fmt::format("{} of {} results have other bits than the emulator's.", different,
+                                                     total.elements);
+    total.evidence.clear();
+    if (total.errors)
+        total.evidence.push_back(
+            fmt::format("{} of them, evenly spaced, were held against the exact result", total.errors->elements));
     return total;
 }
 

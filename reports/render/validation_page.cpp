@@ -2,6 +2,7 @@
 
 #include "reports/document/output_file.h"
 #include "reports/render/escaped.h"
+#include "reports/render/plain_page.h"
 #include "reports/render/validation_text.h"
 
 #include <fmt/format.h>
@@ -13,20 +14,6 @@ namespace {
 
 using kernels::Validation;
 using kernels::judge::Verdict;
-
-constexpr std::string_view head = R"(<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>Kernels · HalfScope</title><style>
-:root { color-scheme: light dark; --ink: #1b1f24; --quiet: #5b6570; --line: #d9dee3; --page: #fff; --good: #1a7f37; --fine: #9a6700; --bad: #cf222e }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --quiet: #9aa4ae; --line: #30363d; --page: #0d1117; --good: #3fb950; --fine: #d29922; --bad: #f85149 } }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 68rem; margin: 2rem auto; padding: 0 1rem }
-.wide { overflow-x: auto } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
-th { text-align: left; font-weight: 500; color: var(--quiet) } th, td { padding: .35rem .7rem .35rem 0; border-bottom: 1px solid var(--line) }
-.number { text-align: right } .good { color: var(--good) } .fine { color: var(--fine) } .bad { color: var(--bad) } .quiet { color: var(--quiet) }
-summary { cursor: pointer } pre { white-space: pre-wrap; font-size: 13px } code { font-size: 13px }
-</style></head><body><main>
-)";
 
 std::string_view tone_of(Verdict verdict) {
     return verdict == Verdict::bit_equal ? "good" : verdict == Verdict::different_order ? "fine" : "bad";
@@ -58,7 +45,7 @@ std::string validation_page(const kernels::ValidationRun &run) {
                        judgement.errors ? fmt::format("{:.3g}", judgement.errors->worst_of_bound) : "",
                        tone_of(judgement.verdict), kernels::judge::name_of(judgement.verdict));
     }
-    std::string page(head);
+    std::string page;
     fmt::format_to(std::back_inserter(page),
                    "<p class=\"quiet\">HalfScope {}</p><h1>{} of {} kernels passed, {} skipped</h1>\n",
                    escaped(run.halfscope_version), passed, passed + failed, left_out);
@@ -72,7 +59,7 @@ std::string validation_page(const kernels::ValidationRun &run) {
     page += "<h2>How this was made</h2><pre>" + escaped(run.command) + "</pre><table>\n";
     for (const auto &[name, value] : run.environment)
         page += "<tr><th>" + escaped(name) + "</th><td>" + escaped(value) + "</td></tr>\n";
-    return page + "</table></main></body></html>\n";
+    return plain_page("Kernels", page + "</table>");
 }
 
 void write_html(const kernels::ValidationRun &run, const std::filesystem::path &file) {
