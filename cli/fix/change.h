@@ -25,7 +25,7 @@ struct Change {
     ChangeKind kind = ChangeKind::layer;
     std::string value{}; ///< empty where the kind says everything
     friend bool operator==(const Change &, const Change &) = default;
-    friend auto operator<=>(const Change &, const Change &) = default;
+    friend auto operator<=>(const Change &, const Change &) = default; // NOLINT(modernize-use-nullptr): clang-tidy 14
 };
 
 /// The recipe with the changes made; its name stays, its description tells what was changed. `own` are the recipes of

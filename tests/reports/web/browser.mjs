@@ -87,7 +87,7 @@ const journeys = {
         const order = await page.evaluate(() =>
             [...document.querySelectorAll('main > section')].map((section) => section.id),
         );
-        assert.deepEqual(order, ['verdicts', 'findings', 'curves', 'scale', 'range', 'fidelity', 'kernels', 'reproduce']);
+        assert.deepEqual(order, ['verdicts', 'findings', 'fix', 'curves', 'scale', 'range', 'fidelity', 'kernels', 'reproduce']);
     },
     async 'text of the report is never markup'(page) {
         assert.match(await page.locator('.notes').first().innerText(), /<\/script><script>alert\(1\)<\/script>/);
