@@ -38,10 +38,12 @@ struct Revelation {
     [[nodiscard]] bool matches() const { return bit_equal() == compared; }
 };
 
+/// Of a product that takes several.
+inline constexpr int most_orders = 16;
+
 /// For sum, dot and matmul. A matmul may take other orders at the edges of its tiles: while there are results that no
 /// order found so far explains, the first of them is looked at too, up to most_orders in all. Throws
 /// std::invalid_argument for other tasks, std::runtime_error as find_tree does.
-inline constexpr int most_orders = 16;
 [[nodiscard]] Revelation reveal(const Kernel &kernel, const RevealOptions &options);
 
 } // namespace halfscope::kernels::reveal
