@@ -2,8 +2,8 @@
 //
 // For float the definition is transcendental/definition.inl: exact and correctly rounded steps only, so that a scalar,
 // a SIMD register of any width and a device give the same bits (which NaN comes out of a NaN or an invalid argument is
-// left open). Largest errors found by the sweep against higher precision (tests/ops/transcendental), exp, log, tanh and
-// erf over all 2^32 floats, sin and cos over parts of their range so far:
+// left open). Largest errors found by the sweep against higher precision (tests/ops/transcendental) over all 2^32
+// floats:
 //
 //          ulp      worst input         got                wanted
 //   exp    0.9814   -0x1.b5484ep+4      0x1.7c481cp-40     0x1.7c481a09...p-40
