@@ -42,8 +42,6 @@ struct Product {
     }
 };
 
-ops::Shape leading_axes(const ops::Shape &shape) { return ops::Shape(shape.sizes().first(shape.sizes().size() - 2)); }
-
 float smallest_normal(ops::DType dtype) {
     return static_cast<float>(std::ldexp(1.0, number::format_of(ops::format_id(dtype)).emin));
 }

@@ -24,5 +24,9 @@ namespace halfscope::kernels::judge {
 /// The element of `operand` that NumPy broadcasting puts beside element `index` of `shape`. Throws
 /// std::invalid_argument when it does not broadcast.
 [[nodiscard]] std::int64_t broadcast_index(const ops::Shape &operand, const ops::Shape &shape, std::int64_t index);
+/// A stack of matrices' shape without the matrices.
+[[nodiscard]] inline ops::Shape leading_axes(const ops::Shape &shape) {
+    return ops::Shape(shape.sizes().first(shape.sizes().size() - 2));
+}
 
 } // namespace halfscope::kernels::judge

@@ -93,17 +93,15 @@ ops::HostTensor joined(std::vector<ops::HostTensor> parts, ProductVariant::Join 
 /// out = c + a b with k ascending, from c or +0, every product rounded before it is added.
 void separate_product(const ops::TensorView &a, const ops::TensorView &b, const ops::TensorView *c,
                       const ops::TensorView &out, ops::ThreadPool &threads) {
-    const auto leading = [](const ops::Shape &shape) {
-        return ops::Shape(shape.sizes().first(shape.sizes().size() - 2));
-    };
     const std::int64_t depth = a.shape[a.shape.rank() - 1], n = out.shape[out.shape.rank() - 1],
                        m = out.shape[out.shape.rank() - 2];
     threads.run(out.shape.elements() / std::max<std::int64_t>(1, n), [&](std::int64_t row) {
         const std::int64_t matrix = row / m;
         const float *x =
-            a.as<const float>() + (broadcast_index(leading(a.shape), leading(out.shape), matrix) * m + row % m) * depth;
+            a.as<const float>() +
+            (broadcast_index(leading_axes(a.shape), leading_axes(out.shape), matrix) * m + row % m) * depth;
         const float *y =
-            b.as<const float>() + broadcast_index(leading(b.shape), leading(out.shape), matrix) * depth * n;
+            b.as<const float>() + broadcast_index(leading_axes(b.shape), leading_axes(out.shape), matrix) * depth * n;
         float *sums = out.as<float>() + row * n;
         for (std::int64_t column = 0; column < n; ++column)
             sums[column] =
@@ -219,9 +217,6 @@ ProductInputs inputs_of_elements(const ProductInputs &inputs, const std::vector<
     const auto count = static_cast<std::int64_t>(elements.size());
     const std::int64_t depth = inputs.depth(), n = inputs.shape[inputs.shape.rank() - 1],
                        m = inputs.shape[inputs.shape.rank() - 2];
-    const auto leading = [](const ops::Shape &shape) {
-        return ops::Shape(shape.sizes().first(shape.sizes().size() - 2));
-    };
     const std::size_t width = ops::size_of(inputs.a.dtype);
     ProductInputs some;
     some.a = ops::HostTensor(inputs.a.dtype, {count, 1, depth});
@@ -231,9 +226,9 @@ ProductInputs inputs_of_elements(const ProductInputs &inputs, const std::vector<
     for (std::int64_t e = 0; e < count; ++e) {
         const std::int64_t index = elements[static_cast<std::size_t>(e)], matrix = index / (m * n);
         const std::int64_t row =
-            broadcast_index(leading(inputs.a.shape), leading(inputs.shape), matrix) * m + index / n % m;
+            broadcast_index(leading_axes(inputs.a.shape), leading_axes(inputs.shape), matrix) * m + index / n % m;
         const std::int64_t top =
-            broadcast_index(leading(inputs.b.shape), leading(inputs.shape), matrix) * depth * n + index % n;
+            broadcast_index(leading_axes(inputs.b.shape), leading_axes(inputs.shape), matrix) * depth * n + index % n;
         const auto at = [width](std::int64_t element) { return static_cast<std::size_t>(element) * width; };
         if (depth > 0)
             std::memcpy(some.a.bytes.data() + at(e * depth), inputs.a.bytes.data() + at(row * depth), at(depth));

@@ -1,5 +1,7 @@
 #include "reports/render/validation_text.h"
 
+#include "reports/render/hanging_text.h"
+
 #include "emulation/number/format.h"
 
 #include <fmt/format.h>
@@ -14,8 +16,6 @@ using kernels::Validation;
 using kernels::judge::Element;
 using kernels::judge::Judgement;
 using kernels::judge::Verdict;
-
-constexpr std::size_t longest_text_line = 100;
 
 std::string with_separators(std::int64_t number) {
     std::string digits = std::to_string(number);
@@ -47,33 +47,6 @@ Mark mark_of(Verdict verdict) {
     return {"·", "-", Tone::faint};
 }
 
-class Text {
-  public:
-    explicit Text(const TerminalStyle &style)
-        : style_(style), width_(std::min(static_cast<std::size_t>(style.width), longest_text_line)) {}
-
-    void put(std::string_view line) {
-        text_ += line;
-        text_ += '\n';
-    }
-    /// `lead` before the first line, blanks of its width before the others.
-    void hanging(std::string_view lead, std::string_view words) {
-        const std::size_t indent = columns(lead);
-        const auto lines = wrapped(words, std::max<std::size_t>(width_ - std::min(indent, width_), 30));
-        for (std::size_t i = 0; i < lines.size(); ++i)
-            put((i == 0 ? std::string(lead) : std::string(indent, ' ')) + lines[i]);
-    }
-    void field(std::string_view name, std::string_view words) {
-        hanging(toned(fmt::format("    {:<10}", name), Tone::faint, style_), words);
-    }
-    [[nodiscard]] std::string take() { return std::move(text_); }
-
-  private:
-    TerminalStyle style_;
-    std::size_t width_;
-    std::string text_;
-};
-
 std::string bits_and_value(std::uint64_t bits, double value, number::FormatId format) {
     return fmt::format("0x{:0{}x} ({:.9g})", bits, number::format_of(format).storage_bits / 4, value);
 }
@@ -99,7 +72,7 @@ std::string in_words(const Element &element, const Judgement &judgement) {
     return text;
 }
 
-void findings(Text &text, const Judgement &judgement) {
+void findings(HangingText &text, const Judgement &judgement) {
     if (!judgement.explanation.empty()) text.field("Found", judgement.explanation);
     for (const std::string &evidence : judgement.evidence) text.field("", evidence);
     if (judgement.worst) text.field("Worst", in_words(*judgement.worst, judgement));
@@ -137,13 +110,13 @@ std::vector<std::pair<std::string, std::vector<std::string>>> skipped_by_reason(
 } // namespace
 
 std::string judgement_text(const Judgement &judgement, const TerminalStyle &style) {
-    Text text(style);
+    HangingText text(style);
     findings(text, judgement);
     return text.take();
 }
 
 std::string validation_text(const kernels::ValidationRun &run, const TerminalStyle &style, bool details) {
-    Text text(style);
+    HangingText text(style);
     std::size_t name_width = 6;
     std::int64_t passed = 0, failed = 0, skipped = 0;
     for (const Validation &validation : run.validations) {
