@@ -9,6 +9,7 @@ import { render } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
 import { type Band, Chart, type Line, styleOf, swatch } from './chart';
 import type { Comparison, ConvergeReport, ConvergingRecipe } from './converge_report';
+import { Masthead } from './masthead';
 import { figure, integer, plural, toNumber } from './numbers';
 import { Command, Facts } from './reproduce';
 import { evaluations, evaluationSteps, overSeeds, smoothingWindow, trainingLosses } from './seed_bands';
@@ -216,24 +217,7 @@ function Page() {
     ];
     return (
         <ThemeContext.Provider value={theme}>
-            <header class="masthead">
-                <div>
-                    <p class="wordmark">HalfScope</p>
-                    <p class="subject">
-                        <b>{report.model}</b> {facts.join(', ')}
-                    </p>
-                </div>
-                <div class="actions">
-                    <button
-                        type="button"
-                        id="theme"
-                        onClick={toggleTheme}
-                        aria-label={`Switch to ${theme === 'dark' ? 'light' : 'dark'} colours`}
-                    >
-                        {theme === 'dark' ? 'Light' : 'Dark'}
-                    </button>
-                </div>
-            </header>
+            <Masthead model={report.model} facts={facts} theme={theme} onTheme={toggleTheme} />
             <main>
                 <h1>Do they reach what fp32 reaches?</h1>
                 <Statements />

@@ -16,6 +16,7 @@ import { FidelitySection } from './fidelity';
 import { Findings } from './findings';
 import { FixSection } from './fix';
 import { KernelsSection } from './kernels';
+import { Masthead } from './masthead';
 import { integer, plural } from './numbers';
 import { RangeSection, type Wanted } from './range';
 import type { PageData } from './report';
@@ -48,30 +49,14 @@ function Page() {
         report.data && `on ${report.data}`,
         report.parameters > 0 && `${integer(report.parameters)} parameters`,
         plural(report.reference.loss.length, 'step'),
-    ].filter(Boolean);
+    ];
     return (
         <ThemeContext.Provider value={theme}>
-            <header class="masthead">
-                <div>
-                    <p class="wordmark">HalfScope</p>
-                    <p class="subject">
-                        <b>{report.model}</b> {facts.join(', ')}
-                    </p>
-                </div>
-                <div class="actions">
-                    <button type="button" onClick={saveReport}>
-                        Save report.json
-                    </button>
-                    <button
-                        type="button"
-                        id="theme"
-                        onClick={toggleTheme}
-                        aria-label={`Switch to ${theme === 'dark' ? 'light' : 'dark'} colours`}
-                    >
-                        {theme === 'dark' ? 'Light' : 'Dark'}
-                    </button>
-                </div>
-            </header>
+            <Masthead model={report.model} facts={facts} theme={theme} onTheme={toggleTheme}>
+                <button type="button" onClick={saveReport}>
+                    Save report.json
+                </button>
+            </Masthead>
             <main>
                 <h1>{answer(report)}</h1>
                 {!report.reference.sound && <p class="problem">{report.reference.problem}</p>}
