@@ -1,6 +1,7 @@
 #include "analysis/statistics/tensor_history.h"
 
 #include "analysis/statistics/format_limits.h"
+#include "analysis/statistics/forward_neighbours.h"
 
 #include <algorithm>
 #include <cmath>
@@ -148,6 +149,7 @@ std::vector<LayerSummary> summarize_layers(const RunRanges &ranges, const RunRan
             if (layer.policy.empty() && !backward && tensor.info.role == "activation")
                 layer.policy = tensor.info.policy;
             layer.tensors.push_back(tensor.summary);
+            layer.tensors.back().mask = !backward && is_masked_score(ranges, tensor);
             if (const TensorHistory *reference = twin ? twin->find(tensor.info.name) : nullptr) {
                 const double lost = lost_share(tensor, *reference);
                 if (!std::isnan(lost)) layer.tensors.back().lost_share = lost;

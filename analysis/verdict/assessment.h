@@ -36,6 +36,8 @@ struct TensorSummary {
     std::string name, role, operation, format;
     bool backward = false;
     bool scaled = false;
+    /// Scores with a mask's large negative constant on their way to a softmax: -inf would mean the same.
+    bool mask = false;
     std::int64_t order = 0;
     number::RangeStatistics total;     ///< merged over all traced steps
     double underflow_share = 0;        ///< underflows / elements non-zero in the source, over all steps

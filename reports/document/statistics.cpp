@@ -123,6 +123,7 @@ Json exponents_of(const number::RangeStatistics &statistics) {
 Json statistics_of(const analysis::TensorSummary &tensor) {
     Json statistics = {{"name", tensor.name}};
     statistics.update(common_statistics(tensor));
+    statistics["mask"] = tensor.mask;
     statistics["traced_steps"] = tensor.steps.size();
     statistics["first_step"] = {
         {"underflow", step_or_null(first_step_above_zero(tensor.steps, tensor.underflow_by_step))},

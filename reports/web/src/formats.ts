@@ -8,16 +8,26 @@ export interface FormatRange {
     normalFrom: number;
     /** Values from about 2^infinityFrom on overflow. */
     infinityFrom: number;
+    /** The exact limit: the smallest magnitude that rounds to infinity (or to NaN, where there is no infinity). */
+    overflowFrom: number;
 }
 
-export const fp16: FormatRange = { name: 'fp16', zeroBelow: -25, normalFrom: -14, infinityFrom: 16 };
-export const bf16: FormatRange = { name: 'bf16', zeroBelow: -134, normalFrom: -126, infinityFrom: 128 };
+export const fp16: FormatRange = { name: 'fp16', zeroBelow: -25, normalFrom: -14, infinityFrom: 16, overflowFrom: 65520 };
+export const bf16: FormatRange = {
+    name: 'bf16',
+    zeroBelow: -134,
+    normalFrom: -126,
+    infinityFrom: 128,
+    overflowFrom: (2 - 2 ** -8) * 2 ** 127,
+};
 const others: FormatRange[] = [
-    { name: 'fp32', zeroBelow: -150, normalFrom: -126, infinityFrom: 128 },
-    { name: 'tf32', zeroBelow: -137, normalFrom: -126, infinityFrom: 128 },
-    { name: 'fp8-e4m3', zeroBelow: -10, normalFrom: -6, infinityFrom: 9 },
-    { name: 'fp8-e5m2', zeroBelow: -17, normalFrom: -14, infinityFrom: 16 },
+    { name: 'fp32', zeroBelow: -150, normalFrom: -126, infinityFrom: 128, overflowFrom: (2 - 2 ** -24) * 2 ** 127 },
+    { name: 'tf32', zeroBelow: -137, normalFrom: -126, infinityFrom: 128, overflowFrom: (2 - 2 ** -11) * 2 ** 127 },
+    { name: 'fp8-e4m3', zeroBelow: -10, normalFrom: -6, infinityFrom: 9, overflowFrom: 464 },
+    { name: 'fp8-e5m2', zeroBelow: -17, normalFrom: -14, infinityFrom: 16, overflowFrom: 61440 },
 ];
+/** Those in which fewer bits than fp32's are stored. */
+export const storageFormats = [fp16, bf16, ...others.filter((format) => format.name.startsWith('fp8'))];
 
 export const rangeOf = (name: string) => [fp16, bf16, ...others].find((format) => format.name === name);
 

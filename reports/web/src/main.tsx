@@ -8,6 +8,7 @@ import './tensor.css';
 import './reproduce.css';
 import './kernels.css';
 import './fix.css';
+import './what_if.css';
 import './media.css';
 import { render } from 'preact';
 import { useState } from 'preact/hooks';
@@ -24,6 +25,7 @@ import { ReproduceSection } from './reproduce';
 import { ScaleSection } from './scale';
 import { ThemeContext, useTheme } from './theme';
 import { Verdicts, answer, gravity } from './verdicts';
+import { WhatIfSection } from './what_if_section';
 
 const holder = document.getElementById('page')!;
 const data = JSON.parse(document.getElementById('data')!.textContent!) as PageData;
@@ -100,6 +102,7 @@ function Page() {
                         wanted={wanted}
                     />
                 )}
+                <WhatIfSection reference={report.reference} recipe={report.recipes[gravest]} />
                 <FidelitySection recipes={report.recipes} chosen={chosen} onRecipe={choose} />
                 {validation && <KernelsSection validation={validation} />}
                 <ReproduceSection report={report} />

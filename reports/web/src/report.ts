@@ -92,6 +92,8 @@ export interface Statistics {
     headroom_log2: Num;
     mse: Num;
     exponents: Exponents;
+    /** Becomes -inf as it is meant to. */
+    mask?: boolean;
     traced_steps?: number;
     first_step?: { underflow: number | null; overflow: number | null; non_finite: number | null };
     worst_step?: { underflow: Worst | null; overflow: Worst | null };

@@ -96,7 +96,11 @@ TEST_CASE("a mask's constant may overflow") {
         builder.step(1);
     }
     builder.end();
-    const auto outlook = analysis::storage_outlook(builder.ranges(), fp16, 1);
+    const auto ranges = builder.ranges();
+    const auto outlook = analysis::storage_outlook(ranges, fp16, 1);
     CHECK_FALSE(outlook.matters());
     CHECK(outlook.layers[0].tensors[0].mask);
+    const auto layers = analysis::summarize_layers(ranges, nullptr); // what the report's page counts by
+    CHECK(layers[0].tensors[0].mask);
+    CHECK_FALSE(layers[0].tensors[1].mask);
 }

@@ -73,6 +73,26 @@ const changes = (read, before) =>
         assert.notEqual(now, before);
         return now;
     });
+/** By the rule the page states, value by value: layers in which one overflows, or what rounds to zero weighs over 0.1 %. */
+function layersThatLose(reference, format, scale) {
+    const [halfSmallest, largest] = { fp16: [2 ** -25, 65520], bf16: [2 ** -134, Infinity] }[format];
+    return reference.layers
+        .filter((layer) =>
+            Object.entries(layer.tensors).some(([role, group]) =>
+                (group.members ?? [group]).some((tensor) => {
+                    const factor = role.endsWith('gradient') ? 2 ** scale : 1;
+                    const squares = tensor.exponents.counts.map((count, i) => {
+                        const value = 2 ** (tensor.exponents.lowest + i) * factor;
+                        return { square: count * value * value, lost: value < halfSmallest };
+                    });
+                    const sum = (some) => some.reduce((total, one) => total + one.square, 0);
+                    const lost = sum(squares.filter((one) => one.lost));
+                    return tensor.amax * factor >= largest || lost > 0.001 * sum(squares);
+                }),
+            ),
+        )
+        .map((layer) => layer.name);
+}
 /** The canvas as the reader sees it. */
 const painted = (page) => page.locator('#heat').evaluate((canvas) => canvas.toDataURL());
 
@@ -87,7 +107,7 @@ const journeys = {
         const order = await page.evaluate(() =>
             [...document.querySelectorAll('main > section')].map((section) => section.id),
         );
-        assert.deepEqual(order, ['verdicts', 'findings', 'fix', 'curves', 'scale', 'range', 'fidelity', 'kernels', 'reproduce']);
+        assert.deepEqual(order, ['verdicts', 'findings', 'fix', 'curves', 'scale', 'range', 'what-if', 'fidelity', 'kernels', 'reproduce']);
     },
     async 'text of the report is never markup'(page) {
         assert.match(await page.locator('.notes').first().innerText(), /<\/script><script>alert\(1\)<\/script>/);
@@ -135,6 +155,26 @@ const journeys = {
         await page.locator('.finding').first().getByRole('button').click();
         await says(page.locator('#heat-cell'), /^stem\.conv, step 3: /);
         await says(page.locator('#tensor h3'), 'stem.conv conv2d');
+    },
+    async 'the slider tells what a format and a loss scale would lose'(page) {
+        const answer = page.locator('#what-if .what-if-answer');
+        const slider = page.locator('#what-if input[type=range]');
+        const reference = await page.evaluate(() => JSON.parse(document.getElementById('data').textContent).report.reference);
+        for (const [format, scale] of [['fp16', -8], ['fp16', 14], ['fp16', 18], ['fp16', 40], ['bf16', 0]]) {
+            await page.locator('#what-if select').selectOption(format);
+            await slider.fill(String(scale));
+            const names = layersThatLose(reference, format, scale);
+            await says(answer, names.length === 0 ? /^In .* nothing that matters/ : new RegExp(`, ${names.length} of \\d+ layers would`));
+            const marked = await page.locator('#what-if tr.matters th bdi').allInnerTexts();
+            assert.ok(marked.length > 0 || names.length === 0);
+            assert.deepEqual(marked.filter((name) => !names.includes(name)), []);
+        }
+        // The check would be empty if no setting of the sample lost anything at either end.
+        for (const scale of [-8, 18]) assert.ok(layersThatLose(reference, 'fp16', scale).length > 0);
+        await page.locator('#what-if select').selectOption('fp16');
+        await slider.fill('13');
+        await slider.press('ArrowRight');
+        await says(page.locator('#what-if output'), '2¹⁴');
     },
     async 'curves: logarithm, quantity, legend'(page) {
         const curve = () => page.locator('#curves canvas').evaluate((canvas) => canvas.toDataURL());
@@ -205,6 +245,18 @@ console.log(
 );
 const opensWithin = 3; // seconds, the report's own promise
 if (!(seconds < opensWithin)) faults.push(`a large report takes ${seconds} s to open`);
+const worked = async () =>
+    (await session.send('Performance.getMetrics')).metrics.find((metric) => metric.name === 'TaskDuration').value;
+const before = await worked();
+const moves = 10;
+for (let scale = 0; scale < moves; ++scale) {
+    await large.locator('#what-if input[type=range]').fill(String(scale));
+    await frame(large);
+}
+const perMove = (await worked()) - before;
+console.log(`1,000 layers: ${((1000 * perMove) / moves).toFixed(0)} ms of work for each move of the slider`);
+const followsWithin = 0.1; // seconds: what feels at once
+if (!(perMove / moves < followsWithin)) faults.push(`the slider takes ${perMove / moves} s to answer`);
 await browser.close();
 
 for (const fault of faults) console.log(`FAULT   ${fault}`);
