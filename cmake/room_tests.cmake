@@ -1,7 +1,8 @@
 # halfscope_room_tests(ROOM LIBRARIES ...): in the current folder and each folder below it, *.test.cpp becomes one fast
-# program test_<room>[_<folder>], *.slow.cpp a slow one, *.exhaustive.cpp an exhaustive one.
+# program test_<room>[_<folder>], *.slow.cpp a slow one, *.exhaustive.cpp an exhaustive one. EXCEPT names folders that
+# make their own programs.
 function(halfscope_room_tests room)
-    cmake_parse_arguments(ROOM "" "" "LIBRARIES" ${ARGN})
+    cmake_parse_arguments(ROOM "" "" "LIBRARIES;EXCEPT" ${ARGN})
     file(GLOB folders CONFIGURE_DEPENDS LIST_DIRECTORIES true ${CMAKE_CURRENT_SOURCE_DIR}/*)
     foreach(folder ${CMAKE_CURRENT_SOURCE_DIR} ${folders})
         if(NOT IS_DIRECTORY ${folder})
@@ -10,6 +11,9 @@ function(halfscope_room_tests room)
         set(name test_${room})
         if(NOT folder STREQUAL CMAKE_CURRENT_SOURCE_DIR)
             get_filename_component(part ${folder} NAME)
+            if(part IN_LIST ROOM_EXCEPT)
+                continue()
+            endif()
             set(name test_${room}_${part})
         endif()
         foreach(tier fast slow exhaustive)

@@ -1,6 +1,6 @@
 // One thread an element, grid-stride: the conversions are bound by memory, so there is nothing faster to write.
 #include "kernels/conversion.h"
-#include "kernels/cuda/check.h"
+#include "kernels/cuda/launch.cuh"
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -36,8 +36,8 @@ __global__ void widen_bf16(const unsigned short *values, float *results, std::si
 
 constexpr int block = 256;
 
-int grid_for(std::size_t count) {
-    return static_cast<int>(std::clamp<std::size_t>((count + block - 1) / block, 1, 65535));
+unsigned grid_for(std::size_t count) {
+    return static_cast<unsigned>(std::clamp<std::size_t>((count + block - 1) / block, 1, 65535));
 }
 
 } // namespace
@@ -49,8 +49,7 @@ void round_on_device(std::span<const float> values, number::FormatId format, std
     DeviceArray<unsigned short> out(values.size());
     in.upload(values.data());
     const auto kernel = format == number::FormatId::fp16 ? round_to_fp16 : round_to_bf16;
-    kernel<<<grid_for(values.size()), block>>>(in.data(), out.data(), values.size());
-    check(cudaGetLastError(), "conversion kernel");
+    launch("conversion kernel", kernel, grid_for(values.size()), block, in.data(), out.data(), values.size());
     out.download(results.data());
 }
 
@@ -61,8 +60,7 @@ void widen_on_device(std::span<const std::uint16_t> values, number::FormatId for
     DeviceArray<float> out(values.size());
     in.upload(values.data());
     const auto kernel = format == number::FormatId::fp16 ? widen_fp16 : widen_bf16;
-    kernel<<<grid_for(values.size()), block>>>(in.data(), out.data(), values.size());
-    check(cudaGetLastError(), "conversion kernel");
+    launch("conversion kernel", kernel, grid_for(values.size()), block, in.data(), out.data(), values.size());
     out.download(results.data());
 }
 

@@ -23,7 +23,4 @@ class DeviceTensor {
     DeviceArray<std::byte> bytes_;
 };
 
-/// After a launch: an error of the launch itself.
-inline void check_launch(const char *kernel) { check(cudaGetLastError(), kernel); }
-
 } // namespace halfscope::kernels

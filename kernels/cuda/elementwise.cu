@@ -1,5 +1,6 @@
 // Elementwise arithmetic as the device does it, one thread an element, grid-stride: bound by memory.
 #include "kernels/cuda/device_tensor.h"
+#include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/storage.cuh"
 #include "kernels/on_device.h"
 
@@ -48,9 +49,9 @@ template <Task task> void launch(const KernelCall &call) {
     const auto grid = static_cast<unsigned>(std::min<std::size_t>((count + block - 1) / block, 65535));
     with_storage(call.output.dtype, [&]<typename T>() {
         const auto operand = [&](std::size_t i) { return operands[i < operands.size() ? i : 0].template as<T>(); };
-        elementwise_kernel<T, task><<<grid, block>>>(operand(0), operand(1), operand(2), out.as<T>(), count);
+        kernels::launch("elementwise kernel", elementwise_kernel<T, task>, grid, block, operand(0), operand(1),
+                        operand(2), out.as<T>(), count);
     });
-    check_launch("elementwise kernel");
     out.download(call.output);
 }
 

@@ -1,7 +1,8 @@
 #include "kernels/cuda/mma_gemm.h"
 
-#include "kernels/cuda/device_tensor.h"
+#include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/mma.cuh"
+#include "kernels/cuda/shared_memory.cuh"
 
 #include <stdexcept>
 #include <type_traits>
@@ -88,8 +89,8 @@ __device__ inline std::uint32_t shared_address(const void *pointer) {
 template <typename T, typename Accumulator>
 __global__ void __launch_bounds__(threads) tiled_kernel(const T *a, const T *b, const typename Accumulator::Value *c,
                                                         typename Accumulator::Value *d, GemmShape shape) {
-    __shared__ __align__(16) T a_tile[block_m * a_pitch];
-    __shared__ __align__(16) T b_tile[block_k * b_pitch];
+    HALFSCOPE_SHARED(T, a_tile, [block_m * a_pitch]);
+    HALFSCOPE_SHARED(T, b_tile, [block_k * b_pitch]);
     const int lane = threadIdx.x % warp, warp_id = threadIdx.x / warp;
     const int warp_row = warp_id / warps_n * warp_m, warp_column = warp_id % warps_n * warp_n;
     const std::int64_t first_row = blockIdx.y * std::int64_t{block_m},
@@ -144,17 +145,16 @@ __global__ void __launch_bounds__(threads) tiled_kernel(const T *a, const T *b, 
             std::uint32_t left[tiles_m][4], right[tiles_n][2];
             for (int i = 0; i < tiles_m; ++i) {
                 const T *from = a_tile + (warp_row + i * tile_m + lane % 16) * a_pitch + step + lane / 16 * 8;
-                asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
-                             : "=r"(left[i][0]), "=r"(left[i][1]), "=r"(left[i][2]), "=r"(left[i][3])
-                             : "r"(shared_address(from))
-                             : "memory");
+                HALFSCOPE_PTX_OF_MEMORY("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];",
+                                        HALFSCOPE_OPERANDS(HALFSCOPE_OUT(left[i][0]), HALFSCOPE_OUT(left[i][1]),
+                                                           HALFSCOPE_OUT(left[i][2]), HALFSCOPE_OUT(left[i][3])),
+                                        HALFSCOPE_OPERANDS(HALFSCOPE_IN(shared_address(from))));
             }
             for (int j = 0; j < tiles_n; ++j) {
                 const T *from = b_tile + (step + lane % 16) * b_pitch + warp_column + j * tile_n;
-                asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0,%1}, [%2];"
-                             : "=r"(right[j][0]), "=r"(right[j][1])
-                             : "r"(shared_address(from))
-                             : "memory");
+                HALFSCOPE_PTX_OF_MEMORY("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0,%1}, [%2];",
+                                        HALFSCOPE_OPERANDS(HALFSCOPE_OUT(right[j][0]), HALFSCOPE_OUT(right[j][1])),
+                                        HALFSCOPE_OPERANDS(HALFSCOPE_IN(shared_address(from))));
             }
             for (int i = 0; i < tiles_m; ++i)
                 for (int j = 0; j < tiles_n; ++j) mma<T>(sums[i][j], left[i], right[j]);
@@ -178,14 +178,13 @@ void launch(bool reference, const GemmOperands &on, const GemmShape &shape) {
     const auto *c = static_cast<const Value *>(on.c);
     auto *d = static_cast<Value *>(on.d);
     if (reference)
-        reference_kernel<T, Accumulator>
-            <<<dim3(blocks(shape.n, tile_n), blocks(shape.m, tile_m)), warp>>>(a, b, c, d, shape);
+        kernels::launch("mma gemm reference kernel", reference_kernel<T, Accumulator>,
+                        dim3(blocks(shape.n, tile_n), blocks(shape.m, tile_m)), warp, a, b, c, d, shape);
     else if constexpr (!std::is_same_v<T, Tf32>)
-        tiled_kernel<T, Accumulator>
-            <<<dim3(blocks(shape.n, block_n), blocks(shape.m, block_m)), threads>>>(a, b, c, d, shape);
+        kernels::launch("mma gemm kernel", tiled_kernel<T, Accumulator>,
+                        dim3(blocks(shape.n, block_n), blocks(shape.m, block_m)), threads, a, b, c, d, shape);
     else
         throw std::invalid_argument("the tiled matrix product takes fp16 and bf16");
-    check_launch("mma gemm kernel");
 }
 
 void launch(bool reference, number::FormatId operands, bool fp16_accumulator, const GemmOperands &on,

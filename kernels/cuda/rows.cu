@@ -1,5 +1,6 @@
 // Sums, softmax and layer normalisation of rows, one warp a row, in the fixed tree.
 #include "kernels/cuda/device_tensor.h"
+#include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/storage.cuh"
 #include "kernels/cuda/transcendental.cuh"
 #include "kernels/cuda/tree.cuh"
@@ -69,7 +70,7 @@ __global__ void layer_norm_kernel(const In *x, const float *gamma, const float *
 }
 
 /// Runs body.operator()<In, Out>(grid, block, scratch, scratch a row) for the call's dtypes.
-template <typename Body> void launch_rows(const KernelCall &call, const char *name, Body body) {
+template <typename Body> void launch_rows(const KernelCall &call, Body body) {
     const std::int64_t rows = call.inputs[0].shape[0], n = call.inputs[0].shape[1];
     if (rows == 0) return;
     const std::int64_t scratch_a_row = n > ops::reduction::tree_chunk ? n / ops::reduction::tree_chunk + 1 : 0;
@@ -81,7 +82,6 @@ template <typename Body> void launch_rows(const KernelCall &call, const char *na
             body.template operator()<In, Out>(grid, block, scratch.data(), scratch_a_row);
         });
     });
-    check_launch(name);
 }
 
 } // namespace
@@ -89,10 +89,9 @@ template <typename Body> void launch_rows(const KernelCall &call, const char *na
 void sum_rows(const KernelCall &call) {
     const std::int64_t rows = call.inputs[0].shape[0], n = call.inputs[0].shape[1];
     const DeviceTensor x(call.inputs[0]), out(call.output);
-    launch_rows(call, "sum kernel",
-                [&]<typename In, typename Out>(unsigned grid, unsigned block, float *scratch, auto each) {
-                    sum_rows_kernel<<<grid, block>>>(x.as<In>(), out.as<Out>(), rows, n, scratch, each);
-                });
+    launch_rows(call, [&]<typename In, typename Out>(unsigned grid, unsigned block, float *scratch, auto each) {
+        launch("sum kernel", sum_rows_kernel<In, Out>, grid, block, x.as<In>(), out.as<Out>(), rows, n, scratch, each);
+    });
     out.download(call.output);
 }
 
@@ -100,10 +99,10 @@ void softmax_rows(const KernelCall &call) {
     const std::int64_t rows = call.inputs[0].shape[0], n = call.inputs[0].shape[1];
     if (n == 0) return;
     const DeviceTensor x(call.inputs[0]), out(call.output);
-    launch_rows(call, "softmax kernel",
-                [&]<typename In, typename Out>(unsigned grid, unsigned block, float *scratch, auto each) {
-                    softmax_kernel<<<grid, block>>>(x.as<In>(), out.as<Out>(), rows, n, scratch, each);
-                });
+    launch_rows(call, [&]<typename In, typename Out>(unsigned grid, unsigned block, float *scratch, auto each) {
+        launch("softmax kernel", softmax_kernel<In, Out>, grid, block, x.as<In>(), out.as<Out>(), rows, n, scratch,
+               each);
+    });
     out.download(call.output);
 }
 
@@ -111,11 +110,10 @@ void layer_norm_rows(const KernelCall &call) {
     const std::int64_t rows = call.inputs[0].shape[0], n = call.inputs[0].shape[1];
     if (n == 0) return;
     const DeviceTensor x(call.inputs[0]), gamma(call.inputs[1]), beta(call.inputs[2]), out(call.output);
-    launch_rows(call, "layer norm kernel",
-                [&]<typename In, typename Out>(unsigned grid, unsigned block, float *scratch, auto each) {
-                    layer_norm_kernel<<<grid, block>>>(x.as<In>(), gamma.as<float>(), beta.as<float>(), out.as<Out>(),
-                                                       rows, n, static_cast<float>(call.epsilon), scratch, each);
-                });
+    launch_rows(call, [&]<typename In, typename Out>(unsigned grid, unsigned block, float *scratch, auto each) {
+        launch("layer norm kernel", layer_norm_kernel<In, Out>, grid, block, x.as<In>(), gamma.as<float>(),
+               beta.as<float>(), out.as<Out>(), rows, n, static_cast<float>(call.epsilon), scratch, each);
+    });
     out.download(call.output);
 }
 

@@ -1,6 +1,7 @@
 #include "kernels/cuda/simt_gemm.h"
 
-#include "kernels/cuda/device_tensor.h"
+#include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/shared_memory.cuh"
 #include "kernels/cuda/storage.cuh"
 
 namespace halfscope::kernels::device {
@@ -21,7 +22,8 @@ constexpr int tile = 64, depth = 16, results = 4; ///< a block's results, its k 
 constexpr int side = tile / results;              ///< threads along each axis: 16 x 16
 
 template <typename T> __global__ void tiled_kernel(const T *a, const T *b, const float *c, float *d, GemmShape shape) {
-    __shared__ float a_tile[depth][tile + 1], b_tile[depth][tile];
+    HALFSCOPE_SHARED(float, a_tile, [depth][tile + 1]);
+    HALFSCOPE_SHARED(float, b_tile, [depth][tile]);
     const int x = threadIdx.x % side, y = threadIdx.x / side;
     const std::int64_t first_row = blockIdx.y * std::int64_t{tile}, first_column = blockIdx.x * std::int64_t{tile};
     float sums[results][results];
@@ -67,20 +69,18 @@ unsigned blocks(std::int64_t size, int each) { return static_cast<unsigned>((siz
 void simt_gemm_reference(ops::DType operands, const GemmOperands &on, const GemmShape &shape) {
     constexpr int edge = 16;
     with_storage(operands, [&]<typename T>() {
-        reference_kernel<T><<<dim3(blocks(shape.n, edge), blocks(shape.m, edge)), dim3(edge, edge)>>>(
-            static_cast<const T *>(on.a), static_cast<const T *>(on.b), static_cast<const float *>(on.c),
-            static_cast<float *>(on.d), shape);
+        launch("simt gemm reference kernel", reference_kernel<T>, dim3(blocks(shape.n, edge), blocks(shape.m, edge)),
+               dim3(edge, edge), static_cast<const T *>(on.a), static_cast<const T *>(on.b),
+               static_cast<const float *>(on.c), static_cast<float *>(on.d), shape);
     });
-    check_launch("simt gemm reference kernel");
 }
 
 void simt_gemm(ops::DType operands, const GemmOperands &on, const GemmShape &shape) {
     with_storage(operands, [&]<typename T>() {
-        tiled_kernel<T><<<dim3(blocks(shape.n, tile), blocks(shape.m, tile)), side * side>>>(
-            static_cast<const T *>(on.a), static_cast<const T *>(on.b), static_cast<const float *>(on.c),
-            static_cast<float *>(on.d), shape);
+        launch("simt gemm kernel", tiled_kernel<T>, dim3(blocks(shape.n, tile), blocks(shape.m, tile)), side * side,
+               static_cast<const T *>(on.a), static_cast<const T *>(on.b), static_cast<const float *>(on.c),
+               static_cast<float *>(on.d), shape);
     });
-    check_launch("simt gemm kernel");
 }
 
 } // namespace halfscope::kernels::device

@@ -1,0 +1,236 @@
+// The PTX instructions that kernels use, from their text. Fragment layouts as in the PTX ISA, "Warp-level matrix
+// instructions" (mma.m16n8k16 with floating-point type, mma.m16n8k8, ldmatrix), written down here a second time and
+// on purpose in its own words: element i of a fragment, not register r. What a product is comes from
+// emulation/number/tensor_core.h.
+#include "emulation/number/arithmetic.h"
+#include "emulation/number/tensor_core.h"
+#include "tests/kernels/simt/intrinsics.h"
+
+#include <array>
+#include <map>
+#include <span>
+#include <stdexcept>
+#include <vector>
+
+namespace simt {
+namespace {
+
+using halfscope::number::Format;
+using halfscope::number::TensorCore;
+
+constexpr std::uint32_t whole_warp = 0xffffffffu;
+
+struct Instruction {
+    std::string name;                   ///< "mma.sync.aligned...."
+    std::vector<std::vector<int>> sets; ///< the operand numbers of each {...} or [...]
+};
+
+Instruction parse(std::string_view text) {
+    Instruction instruction;
+    std::size_t at = text.find(' ');
+    instruction.name = std::string(text.substr(0, at));
+    if (text.empty() || text.back() != ';' || at == std::string_view::npos)
+        throw std::runtime_error("not one PTX instruction: " + std::string(text));
+    while ((at = text.find_first_of("{[", at)) != std::string_view::npos) {
+        const std::size_t end = text.find(text[at] == '{' ? '}' : ']', at);
+        if (end == std::string_view::npos) throw std::runtime_error("an open bracket in " + std::string(text));
+        std::vector<int> &set = instruction.sets.emplace_back();
+        for (; at < end; ++at)
+            if (text[at] == '%') set.push_back(std::stoi(std::string(text.substr(at + 1))));
+    }
+    return instruction;
+}
+
+const Instruction &parsed(const char *text) {
+    static std::map<const char *, Instruction> kept;
+    const auto found = kept.find(text);
+    return found != kept.end() ? found->second : kept.emplace(text, parse(text)).first->second;
+}
+
+/// One lane's operands of an instruction.
+struct Operands {
+    const Instruction *instruction;
+    std::span<const Register> registers;
+    [[nodiscard]] const Register &of(std::size_t set, std::size_t i) const {
+        return registers[static_cast<std::size_t>(instruction->sets.at(set).at(i))];
+    }
+    /// 16-bit element i of a set whose registers hold two each, the lower half first.
+    [[nodiscard]] std::uint32_t half(std::size_t set, std::size_t i) const {
+        return of(set, i / 2).read() >> (16 * (i % 2)) & 0xffff;
+    }
+};
+
+const Operands &lane_of(Lanes lanes, int lane, const std::string &name) {
+    if (lanes[lane] == nullptr) throw std::runtime_error(name + ": lane " + std::to_string(lane) + " is not there");
+    return *static_cast<const Operands *>(lanes[lane]);
+}
+
+const TensorCore &unit() {
+    const Device &d = device();
+    const std::string_view name = d.major >= 10                  ? "blackwell"
+                                  : d.major == 9                 ? "hopper"
+                                  : d.major == 8 && d.minor == 9 ? "ada"
+                                                                 : "ampere";
+    for (const TensorCore &core : halfscope::number::tensor_cores)
+        if (core.name == name) return core;
+    throw std::runtime_error("no such matrix unit");
+}
+
+struct MmaShape {
+    int k;               ///< of m16n8k*
+    const Format *a_b;   ///< operands
+    const Format *c_d;   ///< accumulator
+    bool two_a_register; ///< 16-bit operands
+};
+
+const std::map<std::string, MmaShape> &mma_shapes() {
+    using halfscope::number::FormatId;
+    const auto format = [](FormatId id) { return &halfscope::number::format_of(id); };
+    static const std::map<std::string, MmaShape> shapes = {
+        {"mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32",
+         {16, format(FormatId::fp16), format(FormatId::fp32), true}},
+        {"mma.sync.aligned.m16n8k16.row.col.f16.f16.f16.f16",
+         {16, format(FormatId::fp16), format(FormatId::fp16), true}},
+        {"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32",
+         {16, format(FormatId::bf16), format(FormatId::fp32), true}},
+        {"mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32",
+         {8, format(FormatId::tf32), format(FormatId::fp32), false}},
+    };
+    return shapes;
+}
+
+/// tf32 as the unit reads it of 32 bits: the low 13 are not looked at.
+std::uint32_t tf32_of(std::uint32_t word) { return word & ~0x1fffu; }
+
+/// d = a b + c of a warp; sets: d, a, b, c.
+void matrix_product(const MmaShape &shape, const std::string &name, Lanes lanes) {
+    constexpr int m = 16, n = 8;
+    std::array<std::array<std::uint32_t, 16>, m> a{}; // [row][k]
+    std::array<std::array<std::uint32_t, 16>, n> b{}; // [column][k]
+    std::array<std::array<std::uint64_t, n>, m> c{};
+    const bool narrow = shape.c_d->id == halfscope::number::FormatId::fp16;
+    for (int lane = 0; lane < warp_size; ++lane) {
+        const Operands &operands = lane_of(lanes, lane, name);
+        const int group = lane >> 2, in_group = lane % 4;
+        if (shape.two_a_register) {
+            for (int i = 0; i < 8; ++i) {
+                const int row = i < 2 || (4 <= i && i < 6) ? group : group + 8;
+                const int column = in_group * 2 + (i & 1) + (i < 4 ? 0 : 8);
+                a[static_cast<std::size_t>(row)][static_cast<std::size_t>(column)] =
+                    operands.half(1, static_cast<std::size_t>(i));
+            }
+            for (int i = 0; i < 4; ++i) {
+                const int row = in_group * 2 + (i & 1) + (i < 2 ? 0 : 8);
+                b[static_cast<std::size_t>(group)][static_cast<std::size_t>(row)] =
+                    operands.half(2, static_cast<std::size_t>(i));
+            }
+        } else {
+            for (int i = 0; i < 4; ++i) {
+                const int row = i == 0 || i == 2 ? group : group + 8;
+                const int column = i < 2 ? in_group : in_group + 4;
+                a[static_cast<std::size_t>(row)][static_cast<std::size_t>(column)] =
+                    tf32_of(operands.of(1, static_cast<std::size_t>(i)).read());
+            }
+            for (int i = 0; i < 2; ++i)
+                b[static_cast<std::size_t>(group)][static_cast<std::size_t>(i == 0 ? in_group : in_group + 4)] =
+                    tf32_of(operands.of(2, static_cast<std::size_t>(i)).read());
+        }
+        for (int i = 0; i < 4; ++i)
+            c[static_cast<std::size_t>(i < 2 ? group : group + 8)][static_cast<std::size_t>(in_group * 2 + (i & 1))] =
+                narrow ? operands.half(3, static_cast<std::size_t>(i))
+                       : operands.of(3, static_cast<std::size_t>(i)).read();
+    }
+    const TensorCore &core = unit();
+    const auto k = static_cast<std::size_t>(shape.k);
+    const auto length = static_cast<std::size_t>(shape.two_a_register ? core.block : core.block_tf32);
+    for (std::size_t row = 0; row < m; ++row)
+        for (std::size_t column = 0; column < n; ++column)
+            for (std::size_t first = 0; first < k; first += length)
+                c[row][column] = halfscope::number::fused_dot_add(
+                    core, *shape.a_b, std::span(a[row]).subspan(first, length),
+                    std::span(b[column]).subspan(first, length), *shape.c_d, c[row][column]);
+    for (int lane = 0; lane < warp_size; ++lane) {
+        const Operands &operands = lane_of(lanes, lane, name);
+        const int group = lane >> 2, in_group = lane % 4;
+        std::array<std::uint32_t, 4> d{};
+        for (int i = 0; i < 4; ++i)
+            d[static_cast<std::size_t>(i)] = static_cast<std::uint32_t>(
+                c[static_cast<std::size_t>(i < 2 ? group : group + 8)][static_cast<std::size_t>(in_group * 2 + i % 2)]);
+        if (narrow) {
+            operands.of(0, 0).write(d[0] | d[1] << 16);
+            operands.of(0, 1).write(d[2] | d[3] << 16);
+        } else
+            for (std::size_t i = 0; i < 4; ++i) operands.of(0, i).write(d[i]);
+    }
+}
+
+/// Matrices of 8 x 8 16-bit elements from shared memory: lane 8 m + r brings the address of row r of matrix m, 16
+/// aligned bytes; register m of lane l becomes elements 2 (l % 4) and the next of row l / 4 of matrix m, or,
+/// transposed, of column l / 4.
+void load_matrices(int count, bool transposed, const std::string &name, Lanes lanes) {
+    std::array<std::array<std::array<std::uint16_t, 8>, 8>, 4> matrices{};
+    for (int lane = 0; lane < 8 * count; ++lane) {
+        const std::uint32_t address = lane_of(lanes, lane, name).of(1, 0).read();
+        if (address % 16 != 0 || address + 16 > shared_bytes())
+            throw std::runtime_error(name + ": lane " + std::to_string(lane) +
+                                     "'s address is not that of 16 aligned bytes of shared memory");
+        std::memcpy(matrices[static_cast<std::size_t>(lane / 8)][static_cast<std::size_t>(lane % 8)].data(),
+                    shared_memory() + address, 16);
+    }
+    for (int lane = 0; lane < warp_size; ++lane)
+        for (int m = 0; m < count; ++m) {
+            const auto &matrix = matrices[static_cast<std::size_t>(m)];
+            const auto across = static_cast<std::size_t>(lane % 4 * 2), line = static_cast<std::size_t>(lane / 4);
+            const std::uint32_t low = transposed ? matrix[across][line] : matrix[line][across];
+            const std::uint32_t high = transposed ? matrix[across + 1][line] : matrix[line][across + 1];
+            lane_of(lanes, lane, name).of(0, static_cast<std::size_t>(m)).write(low | high << 16);
+        }
+}
+
+void perform(const std::string &name, Lanes lanes) {
+    const auto mma = mma_shapes().find(name);
+    if (mma != mma_shapes().end()) return matrix_product(mma->second, name, lanes);
+    const std::string load = "ldmatrix.sync.aligned.m8n8.x", transposed = ".trans", memory = ".shared.b16";
+    if (name.starts_with(load) && name.ends_with(memory)) {
+        const std::string rest = name.substr(load.size(), name.size() - load.size() - memory.size());
+        const int count = rest[0] - '0';
+        if ((count == 1 || count == 2 || count == 4) && (rest.size() == 1 || rest.substr(1) == transposed))
+            return load_matrices(count, rest.size() > 1, name, lanes);
+    }
+    throw std::runtime_error("the executor knows no PTX instruction " + name);
+}
+
+template <typename T> std::uint64_t fused(halfscope::number::FormatId format, T a, T b, T c) {
+    const auto bits = [](T x) { return std::uint64_t{std::bit_cast<std::uint16_t>(x)}; };
+    return halfscope::number::fused_multiply_add(halfscope::number::format_of(format), bits(a), bits(b), bits(c), {})
+        .bits;
+}
+
+} // namespace
+
+void execute(const char *text, std::initializer_list<Register> operands) {
+    const Instruction &instruction = parsed(text);
+    const Operands mine{&instruction, {operands.begin(), operands.size()}};
+    for (const auto &set : instruction.sets)
+        for (const int number : set)
+            if (static_cast<std::size_t>(number) >= operands.size())
+                throw std::runtime_error(instruction.name + ": there is no operand " + std::to_string(number));
+    meet(instruction.name, whole_warp, const_cast<Operands *>(&mine), // NOLINT: read only
+         [&](Lanes lanes) { perform(instruction.name, lanes); });
+}
+
+} // namespace simt
+
+__half __hfma(__half a, __half b, __half c) {
+    return __ushort_as_half(static_cast<unsigned short>(simt::fused(halfscope::number::FormatId::fp16, a, b, c)));
+}
+__nv_bfloat16 __hfma(__nv_bfloat16 a, __nv_bfloat16 b, __nv_bfloat16 c) {
+    return __ushort_as_bfloat16(static_cast<unsigned short>(simt::fused(halfscope::number::FormatId::bf16, a, b, c)));
+}
+
+std::size_t __cvta_generic_to_shared(const void *pointer) {
+    const auto offset = static_cast<const std::byte *>(pointer) - simt::shared_memory();
+    if (offset < 0 || static_cast<std::size_t>(offset) >= simt::shared_bytes())
+        throw std::runtime_error("__cvta_generic_to_shared of an address that is not shared memory");
+    return static_cast<std::size_t>(offset);
+}
