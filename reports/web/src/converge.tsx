@@ -163,7 +163,7 @@ function Figures() {
                 {figure(toNumber(report.margin.value))} ({report.margin.source}); target: training loss{' '}
                 {figure(toNumber(report.target.training_loss))} ({report.target.source}).
             </p>
-            <div class="scroll" tabIndex={0} role="region" aria-labelledby="figures-title">
+            <div class="scroll" tabIndex={0} role="group" aria-labelledby="figures-title">
                 <table class="figures">
                     <thead>
                         <tr>

@@ -1,49 +1,18 @@
 // Opens the sample report in Chromium and uses it as a reader would:  node browser.mjs PACKAGES SAMPLE_FOLDER BIG_FOLDER
-// Fails on any console message of a fault, any request beyond the page's own file, or a part that does not react.
+// Fails on any console message of a fault, any request beyond the page's own file, a part that does not react, or a rule of
+// accessibility that is broken.
 // Exit code 77 (a visible skip) when there is no Chromium.
 import assert from 'node:assert/strict';
-import { existsSync, statSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { patience, reader } from './reader.mjs';
 
 const [packages, sample, big] = process.argv.slice(2);
-const executablePath = [
-    process.env.CHROMIUM,
-    '/usr/bin/chromium',
-    '/usr/bin/chromium-browser',
-    '/usr/bin/google-chrome',
-].find((path) => path && existsSync(path));
-if (!executablePath) {
-    console.log('skipped: install chromium');
-    process.exit(77);
-}
-const { chromium } = createRequire(join(packages, 'resolve.js'))('playwright-core');
-const browser = await chromium.launch({
-    executablePath,
-    args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-    ],
-});
-const patience = 180_000; // ms: a busy machine is no fault
-const faults = [];
+const { browser, faults, open: openFile, checkAccessibility } = await reader(packages);
 
-async function open(folder, query = '', viewport = { width: 1280, height: 900 }) {
-    const page = await browser.newPage({ viewport });
-    page.setDefaultTimeout(patience);
-    const address = pathToFileURL(join(folder, 'report.html')).href;
-    page.on('console', (message) => faults.push(`console ${message.type()}: ${message.text()}`));
-    page.on('pageerror', (error) => faults.push(`error: ${error.message}`));
-    page.on('request', (request) => {
-        if (request.url().split('?')[0] !== address && !request.url().startsWith('blob:'))
-            faults.push(`request: ${request.url()}`);
-    });
-    await page.goto(address + query);
+async function open(folder, query = '', viewport) {
+    const page = await openFile(join(folder, 'report.html'), query, viewport);
     await page.locator('#heat').waitFor();
     return page;
 }
@@ -224,6 +193,12 @@ for (const [name, journey] of Object.entries(journeys)) {
     }
 }
 await page.close();
+
+for (const theme of ['light', 'dark']) {
+    const still = await open(sample, `?theme=${theme}`);
+    await checkAccessibility(still, theme);
+    await still.close();
+}
 
 const narrow = await open(sample, '', { width: 390, height: 844 });
 const beyond = await narrow.evaluate(() => document.documentElement.scrollWidth - innerWidth);

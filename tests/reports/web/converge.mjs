@@ -2,34 +2,12 @@
 // FOLDER holds converge.html. Fails on any console message, any request beyond the page's own file, or a part that does
 // not react. Exit code 77 (a visible skip) when there is no Chromium.
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { reader } from './reader.mjs';
 
 const [packages, folder, screenshot] = process.argv.slice(2);
-const executablePath = [
-    process.env.CHROMIUM,
-    '/usr/bin/chromium',
-    '/usr/bin/chromium-browser',
-    '/usr/bin/google-chrome',
-].find((path) => path && existsSync(path));
-if (!executablePath) {
-    console.log('skipped: install chromium');
-    process.exit(77);
-}
-const { chromium } = createRequire(join(packages, 'resolve.js'))('playwright-core');
-const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
-const faults = [];
-const page = await browser.newPage({ viewport: { width: 1280, height: 1000 } });
-page.setDefaultTimeout(180_000); // a busy machine is no fault
-const address = pathToFileURL(join(folder, 'converge.html')).href;
-page.on('console', (message) => faults.push(`console ${message.type()}: ${message.text()}`));
-page.on('pageerror', (error) => faults.push(`error: ${error.message}`));
-page.on('request', (request) => {
-    if (request.url().split('?')[0] !== address) faults.push(`request: ${request.url()}`);
-});
-await page.goto(`${address}?theme=dark`);
+const { browser, faults, open, checkAccessibility } = await reader(packages);
+const page = await open(join(folder, 'converge.html'), '?theme=dark', { width: 1280, height: 1000 });
 await page.locator('#curves .u-over').waitFor();
 
 const report = JSON.parse(await page.locator('#data').textContent());
@@ -55,8 +33,10 @@ assert.notEqual(await picture(), before, 'a hidden recipe');
 await page.locator('#curves .u-over').hover();
 assert.match(await page.locator('.legend .step').textContent(), /step \d+/);
 if (screenshot) await page.screenshot({ path: screenshot, fullPage: true });
+await checkAccessibility(page, 'dark');
 await page.locator('#theme').click();
 assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'light');
+await checkAccessibility(page, 'light');
 await page.setViewportSize({ width: 390, height: 800 });
 // The chart follows the new width a frame or two later.
 await page.waitForFunction(() => document.documentElement.scrollWidth <= innerWidth, null, { timeout: 30_000 });
