@@ -251,14 +251,14 @@ Treatment judge_roles(const Draft &draft, const ImportOptions &options, Notes &n
             if (note) notes.about(name, note);
         };
         const ops::HostTensor &data = *value.data;
-        if (judge.is_statistic(id))
+        const bool trainable = judge.trainable(id);
+        const bool is_frozen = std::any_of(frozen.begin(), frozen.end(),
+                                           [&](const std::regex &pattern) { return std::regex_search(name, pattern); });
+        if (judge.is_statistic(id) || (trainable && is_frozen))
             decide(Kind::statistic, nullptr);
-        else if (!judge.trainable(id))
+        else if (!trainable)
             decide(Kind::constant, "Not trained, because no gradient can reach them (they are compared, not computed "
                                    "with):");
-        else if (std::any_of(frozen.begin(), frozen.end(),
-                             [&](const std::regex &pattern) { return std::regex_search(name, pattern); }))
-            decide(Kind::statistic, nullptr);
         else if (data.shape.elements() == 1 && is_made_up(name))
             decide(Kind::constant, nullptr);
         else if (looks_like_mask(data) && judge.only_in_arithmetic(id))
