@@ -41,6 +41,8 @@ struct Case {
 
 /// All cases, family by family.
 [[nodiscard]] const std::vector<Case> &all_cases();
+/// Networks that no mechanism of the cases above was written for and the judge was not corrected by: see held_out/.
+[[nodiscard]] const std::vector<Case> &held_out_cases();
 
 // One file per family.
 void add_gradient_cases(std::vector<Case> &cases);
@@ -53,6 +55,16 @@ void add_attention_cases(std::vector<Case> &cases);
 void add_loss_cases(std::vector<Case> &cases);
 void add_integer_cases(std::vector<Case> &cases);
 void add_network_cases(std::vector<Case> &cases);
+
+// The same for the networks held out.
+void add_held_out_sequences(std::vector<Case> &cases);
+void add_held_out_regressions(std::vector<Case> &cases);
+void add_held_out_representations(std::vector<Case> &cases);
+void add_held_out_generative(std::vector<Case> &cases);
+void add_held_out_structured(std::vector<Case> &cases);
+
+/// A case with a name, the sentence and its trials; the rest is the caller's.
+[[nodiscard]] Case new_case(std::string name, std::string imitates, std::vector<Trial> trials = {});
 
 /// A built-in recipe with another loss scale and, where given, another name.
 [[nodiscard]] train::Recipe recipe(const std::string &base, const std::string &loss_scale = {},

@@ -12,6 +12,14 @@ train::Recipe recipe(const std::string &base, const std::string &loss_scale, con
     return made;
 }
 
+Case new_case(std::string name, std::string imitates, std::vector<Trial> trials) {
+    Case made;
+    made.name = std::move(name);
+    made.imitates = std::move(imitates);
+    made.trials = std::move(trials);
+    return made;
+}
+
 const std::vector<Case> &all_cases() {
     static const std::vector<Case> cases = [] {
         std::vector<Case> made;
@@ -25,6 +33,19 @@ const std::vector<Case> &all_cases() {
         add_reduction_cases(made);
         add_attention_cases(made);
         add_network_cases(made);
+        return made;
+    }();
+    return cases;
+}
+
+const std::vector<Case> &held_out_cases() {
+    static const std::vector<Case> cases = [] {
+        std::vector<Case> made;
+        add_held_out_sequences(made);
+        add_held_out_regressions(made);
+        add_held_out_representations(made);
+        add_held_out_generative(made);
+        add_held_out_structured(made);
         return made;
     }();
     return cases;

@@ -1,5 +1,6 @@
 // The scorecard: every case under three seeds, verdict and cause beside the truth. Exit code 1 when a verdict is wrong
 // or more than one is missing.
+#include "tests/hazards/held_out/first_verdicts.h"
 #include "tests/hazards/scorecard.h"
 
 #include <CLI/CLI.hpp>
@@ -44,7 +45,9 @@ void say(const std::string &text) {
     fmt::print(stderr, "{}\n", text);
 }
 
-void establish_truth(const std::vector<Case> &cases, const std::string &file, unsigned threads) {
+/// `all`: the suite `cases` are of.
+void establish_truth(const std::vector<Case> &cases, const std::vector<Case> &all, const std::string &file,
+                     unsigned threads) {
     TruthTable table;
     if (std::ifstream(file).good()) table = read_truth(file);
     std::mutex guard;
@@ -63,11 +66,13 @@ void establish_truth(const std::vector<Case> &cases, const std::string &file, un
                        fmt::join(truths[t].own_final, " "));
             table[key_of(cases[i], cases[i].trials[t])] = truths[t];
         }
-        write_truth(file, table, all_cases());
+        write_truth(file, table, all);
     });
 }
 
-std::vector<Row> judge_all(const std::vector<Case> &cases, const TruthTable &table, unsigned threads) {
+/// Where the truth came out unclear a case of the yardstick is refused; a network held out is judged and not counted,
+/// because leaving it out would choose among them.
+std::vector<Row> judge_all(const std::vector<Case> &cases, const TruthTable &table, bool held_out, unsigned threads) {
     std::vector<Row> rows;
     std::vector<std::size_t> first_row;
     for (const Case &tried : cases) {
@@ -76,7 +81,7 @@ std::vector<Row> judge_all(const std::vector<Case> &cases, const TruthTable &tab
             const auto truth = table.find(key_of(tried, trial));
             if (truth == table.end())
                 throw std::runtime_error(key_of(tried, trial) + " has no truth yet; establish it with --truth");
-            if (truth->second.verdict == "unclear")
+            if (truth->second.verdict == "unclear" && !held_out)
                 throw std::runtime_error(key_of(tried, trial) +
                                          " has no clear truth and proves nothing; change the case");
             rows.push_back({&tried, &trial, truth->second, std::vector<Observation>(std::size(seeds))});
@@ -107,9 +112,9 @@ std::vector<Row> judge_all(const std::vector<Case> &cases, const TruthTable &tab
     return rows;
 }
 
-std::vector<Case> selected(const std::string &pattern) {
+std::vector<Case> selected(const std::vector<Case> &all, const std::string &pattern) {
     std::vector<Case> cases;
-    for (const Case &tried : all_cases())
+    for (const Case &tried : all)
         if (pattern.empty() || std::regex_search(tried.name, std::regex(pattern))) cases.push_back(tried);
     if (cases.empty()) throw std::runtime_error(fmt::format("no case matches '{}'", pattern));
     return cases;
@@ -119,29 +124,41 @@ std::vector<Case> selected(const std::string &pattern) {
 
 int main(int argc, char **argv) try {
     CLI::App app("Judges the hazard cases and counts how often the verdict and the cause are right.");
-    std::string pattern, truth_file = HALFSCOPE_HAZARDS_TRUTH, document;
-    bool establish_it = false, list = false;
+    const std::string folder = HALFSCOPE_HAZARDS;
+    std::string pattern, truth_file, document;
+    bool held_out = false, establish_it = false, record_first = false, list = false;
     unsigned threads = std::max(1U, std::thread::hardware_concurrency());
+    app.add_flag("--held-out", held_out, "The networks the judge was not corrected by, instead of the yardstick");
     app.add_option("--case", pattern, "Only cases whose name matches this regular expression");
     app.add_flag("--truth", establish_it, "Train every case long and store what comes out");
     app.add_option("--truth-file", truth_file, "Where the truth is stored");
-    app.add_option("--write", document, "Also write the table to this Markdown file");
+    app.add_option("--write", document, "Also write the table to its section of this Markdown file");
+    app.add_flag("--record-first", record_first, "Store the verdicts of networks judged for the first time");
     app.add_option("--threads", threads, "Cases judged at once")->check(CLI::PositiveNumber);
     app.add_flag("--list", list, "Name the cases");
     CLI11_PARSE(app, argc, argv);
+    if (truth_file.empty()) truth_file = folder + (held_out ? "/held_out/truth.tsv" : "/truth.tsv");
+    const std::string first_file = folder + "/held_out/first_verdicts.tsv";
 
-    const std::vector<Case> cases = selected(pattern);
+    const std::vector<Case> &all = held_out ? held_out_cases() : all_cases();
+    const std::vector<Case> cases = selected(all, pattern);
     if (list) {
         for (const Case &tried : cases) fmt::print("{:<32} {}\n", tried.name, tried.imitates);
         return 0;
     }
     if (establish_it) {
-        establish_truth(cases, truth_file, threads);
+        establish_truth(cases, all, truth_file, threads);
         return 0;
     }
-    const std::vector<Row> rows = judge_all(cases, read_truth(truth_file), threads);
+    const std::vector<Row> rows = judge_all(cases, read_truth(truth_file), held_out, threads);
+    if (held_out && record_first) record_first_verdicts(rows, first_file);
     fmt::print("{}", in_plain_text(rows));
-    if (!document.empty()) std::ofstream(document) << in_markdown(rows);
+    if (!document.empty()) {
+        if (held_out)
+            write_held_out(document, rows, first_verdicts(rows, first_file));
+        else
+            write_yardstick(document, rows);
+    }
     const Totals totals = totals_of(rows);
     return totals.wrong > 0 || totals.nothing > 1 ? 1 : 0;
 } catch (const std::exception &error) {

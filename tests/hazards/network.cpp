@@ -75,12 +75,29 @@ ValueId Network::softmax(ValueId x, const std::string &name) {
     return graph_.add_node({OpKind::softmax, ops::Axis{graph_.value(x).shape.rank() - 1}, {}}, {x}, name, "softmax");
 }
 
+ValueId Network::log_softmax(ValueId x, const std::string &name) {
+    return graph_.add_node({OpKind::log_softmax, ops::Axis{graph_.value(x).shape.rank() - 1}, {}}, {x}, name,
+                           "log_softmax");
+}
+
+ValueId Network::transpose(ValueId x, const std::vector<int> &order, const std::string &name) {
+    return graph_.add_node({OpKind::transpose, ops::Permutation{order}, {}}, {x}, name, "permute");
+}
+
+ValueId Network::concat(const std::vector<ValueId> &parts, int axis, const std::string &name) {
+    return graph_.add_node({OpKind::concat, ops::Axis{axis}, {}}, parts, name, "cat");
+}
+
 ValueId Network::reduce(OpKind kind, ValueId x, const std::string &name, const std::string &policy) {
     return graph_.add_node({kind, ops::Reduction{{graph_.value(x).shape.rank() - 1}, true}, {}}, {x}, name, policy);
 }
 
 ValueId Network::mean_all(ValueId x, const std::string &name) {
     return graph_.add_node({OpKind::reduce_mean, ops::Reduction{}, {}}, {x}, name, "mean");
+}
+
+ValueId Network::mean_square_error(ValueId prediction, ValueId target, const std::string &name) {
+    return mean_all(square(subtract(prediction, target, name + ".error"), name + ".square"), name);
 }
 
 ValueId Network::rms_norm(ValueId x, const std::string &name, double epsilon) {

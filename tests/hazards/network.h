@@ -48,16 +48,31 @@ class Network {
     ValueId multiply(ValueId a, ValueId b, const std::string &name) {
         return apply(OpKind::multiply, {a, b}, name, "mul");
     }
+    ValueId subtract(ValueId a, ValueId b, const std::string &name) {
+        return apply(OpKind::subtract, {a, b}, name, "sub");
+    }
+    ValueId divide(ValueId a, ValueId b, const std::string &name) { return apply(OpKind::divide, {a, b}, name, "div"); }
+    ValueId tanh(ValueId x, const std::string &name) { return apply(OpKind::tanh, {x}, name, "tanh"); }
+    ValueId sigmoid(ValueId x, const std::string &name) { return apply(OpKind::sigmoid, {x}, name, "sigmoid"); }
+    ValueId exponential(ValueId x, const std::string &name) { return apply(OpKind::exponential, {x}, name, "exp"); }
+    ValueId logarithm(ValueId x, const std::string &name) { return apply(OpKind::logarithm, {x}, name, "log"); }
+    ValueId silu(ValueId x, const std::string &name) { return apply(OpKind::silu, {x}, name, "silu"); }
     ValueId scale(ValueId x, double factor, const std::string &name);
     ValueId shift(ValueId x, double term, const std::string &name);
     ValueId power(ValueId x, double exponent, const std::string &name);
     ValueId clip(ValueId x, double low, double high, const std::string &name);
+    ValueId square(ValueId x, const std::string &name) { return power(x, 2, name); }
     ValueId softmax(ValueId x, const std::string &name);
+    ValueId log_softmax(ValueId x, const std::string &name);
+    ValueId transpose(ValueId x, const std::vector<int> &order, const std::string &name);
+    ValueId concat(const std::vector<ValueId> &parts, int axis, const std::string &name);
     /// Over the last axis, kept as one.
     ValueId sum_last(ValueId x, const std::string &name) { return reduce(OpKind::reduce_sum, x, name, "sum"); }
     ValueId mean_last(ValueId x, const std::string &name) { return reduce(OpKind::reduce_mean, x, name, "mean"); }
     ValueId mean_all(ValueId x, const std::string &name);
     ValueId reshape(ValueId x, const Shape &shape, const std::string &name) { return builder_.reshape(x, name, shape); }
+    /// mean (p - t)^2 as operations of the model's own.
+    ValueId mean_square_error(ValueId prediction, ValueId target, const std::string &name);
     ValueId rms_norm(ValueId x, const std::string &name, double epsilon);
     ValueId layer_norm(ValueId x, const std::string &name, double epsilon = 1e-5);
     /// Rows of a table [rows, width] ~ N(0, deviation).

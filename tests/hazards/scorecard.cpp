@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <array>
+#include <fstream>
 #include <functional>
 #include <set>
+#include <sstream>
 
 namespace halfscope::hazards {
 namespace {
@@ -120,9 +122,91 @@ std::string flags_of(const Row &row) {
     return text;
 }
 
+/// The document's part on the networks held out begins here.
+constexpr const char *held_out_heading = "# On networks it was not corrected by";
+
+/// The parts made of the yardstick and of the networks held out.
+std::pair<std::string, std::string> parts_of(const std::filesystem::path &document) {
+    std::ostringstream whole;
+    whole << std::ifstream(document).rdbuf();
+    const std::string text = whole.str();
+    const std::size_t at = text.find(held_out_heading);
+    if (at == std::string::npos) return {text, {}};
+    return {text.substr(0, at), text.substr(at)};
+}
+
+void write_parts(const std::filesystem::path &document, std::string yardstick, const std::string &held_out) {
+    while (yardstick.ends_with("\n\n")) yardstick.pop_back();
+    std::ofstream(document) << yardstick << (held_out.empty() ? "" : "\n") << held_out;
+}
+
+std::string score_in_words(const std::vector<Row> &rows) {
+    const Totals t = totals_of(rows);
+    return fmt::format(
+        "{} verdicts are right, {} wrong, {} say only \"risky\" where the truth is unsafe, {} say nothing", t.right,
+        t.wrong, t.hedged, t.nothing);
+}
+
+std::string list_of_cases(const std::vector<Row> &rows) {
+    std::string text = "\n## The cases\n\n";
+    for (const auto &tried : by_case(rows))
+        text += fmt::format("* **{}**: {}\n", tried.front()->tried->name, tried.front()->tried->imitates);
+    return text;
+}
+
+std::string in_markdown(const std::vector<Row> &rows) {
+    std::string text =
+        "# How often the verdict is right\n\n"
+        "Made by `./dev hazards`; not edited by hand. The cases are in `tests/hazards/cases`, one file per family: "
+        "small networks\nthat fail as real ones did, and others that only look as if they would. The truth comes from "
+        "training each of them\nseveral times longer than the judge sees, under three seeds beside their fp32 twins, "
+        "and "
+        "looking at the final loss alone\n(`tests/hazards/truth.h`; the figures are in `tests/hazards/truth.tsv`). "
+        "Beside "
+        "the verdict stand two counters read from the\nsame traces: \"any inf or NaN\" and \"some tensor loses more "
+        "than "
+        "1 % of its non-zero values\", each counted as often as it\ncries unsafe. The judge was corrected where\nthese "
+        "cases showed it wrong, so they are a yardstick against regressions and no independent sample.\n\n";
+    text += census(rows) + ".\n\n" + confusion(rows, " | ", "| ", true);
+    text += "\n" + score_in_words(rows) +
+            ". A failure that comes after the\nsteps the judge saw (marked late) is foreseen rightly by \"risky\".\n\n";
+    text +=
+        "| case | recipe | truth | verdict | cause | inf or NaN | > 1 % lost |\n|:---|:---|:---|:---|:---|:---|:---|\n";
+    for (const Row &row : rows)
+        text += fmt::format("| {} | {} | {}{} | {} | {} | {} |\n", row.tried->name, row.trial->recipe.name,
+                            row.truth.verdict, row.tried->late && is_unsafe(row) ? " (late)" : "", verdicts_of(row),
+                            causes_of(row), flags_of(row));
+    return text + list_of_cases(rows);
+}
+
+std::string held_out_in_markdown(const std::vector<Row> &rows, const std::vector<Row> &first) {
+    std::string text = std::string(held_out_heading) +
+                       "\n\nMade by `./dev hazards --held-out`; not edited by hand. The networks are in "
+                       "`tests/hazards/held_out`: ordinary ones and some\nthat fail, written without looking at the "
+                       "judge and in neither list of mechanisms. Their truth is established as above. They were\n"
+                       "judged once before anything was changed on their account (`first_verdicts.tsv`), which is the "
+                       "honest sample; what was wrong\nthen was mended by principle where there is one, and the score "
+                       "since is that of a yardstick again.\n\n";
+    text += census(rows) + ".\n\nBefore anything was changed:\n\n" + confusion(first, " | ", "| ", true) + "\n" +
+            score_in_words(first) + ".\n\nNow:\n\n" + confusion(rows, " | ", "| ", true) + "\n" + score_in_words(rows) +
+            ".\n\n";
+    text += "| case | recipe | truth | first verdict | first cause | verdict | cause "
+            "|\n|:---|:---|:---|:---|:---|:---|:---|\n";
+    for (const Row &row : rows) {
+        const auto before =
+            std::find_if(first.begin(), first.end(), [&](const Row &other) { return other.trial == row.trial; });
+        text += fmt::format("| {} | {} | {} | {} | {} | {} | {} |\n", row.tried->name, row.trial->recipe.name,
+                            row.truth.verdict, before == first.end() ? "-" : verdicts_of(*before),
+                            before == first.end() ? "-" : causes_of(*before), verdicts_of(row), causes_of(row));
+    }
+    return text + "\nWhere the truth is unclear (a gap between fine and unsafe), nothing is counted.\n" +
+           list_of_cases(rows);
+}
+
 } // namespace
 
 Score score_of(const Row &row, const Observation &seen) {
+    if (row.truth.verdict == "unclear") return Score::uncounted;
     if (seen.verdict == Verdict::no_verdict) return Score::nothing;
     if (row.truth.verdict == "misread") return seen.verdict == Verdict::unsafe ? Score::wrong : Score::right;
     if (!is_unsafe(row)) return seen.verdict == Verdict::safe ? Score::right : Score::wrong;
@@ -145,6 +229,7 @@ Totals totals_of(const std::vector<Row> &rows) {
             case Score::hedged: ++totals.hedged; break;
             case Score::nothing: ++totals.nothing; break;
             case Score::wrong: ++totals.wrong; break;
+            case Score::uncounted: break;
             }
     return totals;
 }
@@ -160,7 +245,7 @@ std::string in_plain_text(const std::vector<Row> &rows) {
             const Observation &seen = row.observations[i];
             const Score score = score_of(row, seen);
             const bool named = !is_unsafe(row) || cause_is_right(row, seen);
-            if (score == Score::right && named) continue;
+            if (score == Score::uncounted || (score == Score::right && named)) continue;
             text += fmt::format("\n{} {}, seed {}: truth {} (excess {:.3g}), verdict {}, cause {} [{}]\n  {}\n",
                                 score == Score::right   ? "CAUSE"
                                 : score == Score::wrong ? "WRONG"
@@ -172,36 +257,13 @@ std::string in_plain_text(const std::vector<Row> &rows) {
     return text;
 }
 
-std::string in_markdown(const std::vector<Row> &rows) {
-    const Totals t = totals_of(rows);
-    std::string text =
-        "# How often the verdict is right\n\n"
-        "Made by `./dev hazards`; not edited by hand. The cases are in `tests/hazards/cases`, one file per family: "
-        "small networks\nthat fail as real ones did, and others that only look as if they would. The truth comes from "
-        "training each of them\nseveral times longer than the judge sees, under three seeds beside their fp32 twins, "
-        "and "
-        "looking at the final loss alone\n(`tests/hazards/truth.h`; the figures are in `tests/hazards/truth.tsv`). "
-        "Beside "
-        "the verdict stand two counters read from the\nsame traces: \"any inf or NaN\" and \"some tensor loses more "
-        "than "
-        "1 % of its non-zero values\", each counted as often as it\ncries unsafe. The judge was corrected where\nthese "
-        "cases showed it wrong, so they are a yardstick against regressions and no independent sample.\n\n";
-    text += census(rows) + ".\n\n" + confusion(rows, " | ", "| ", true);
-    text += fmt::format(
-        "\n{} verdicts are right, {} wrong, {} say only \"risky\" where the truth is unsafe, {} say nothing. "
-        "A failure that comes after the\nsteps the judge saw (marked late) is foreseen rightly by "
-        "\"risky\".\n\n",
-        t.right, t.wrong, t.hedged, t.nothing);
-    text +=
-        "| case | recipe | truth | verdict | cause | inf or NaN | > 1 % lost |\n|:---|:---|:---|:---|:---|:---|:---|\n";
-    for (const Row &row : rows)
-        text += fmt::format("| {} | {} | {}{} | {} | {} | {} |\n", row.tried->name, row.trial->recipe.name,
-                            row.truth.verdict, row.tried->late && is_unsafe(row) ? " (late)" : "", verdicts_of(row),
-                            causes_of(row), flags_of(row));
-    text += "\n## The cases\n\n";
-    for (const auto &tried : by_case(rows))
-        text += fmt::format("* **{}**: {}\n", tried.front()->tried->name, tried.front()->tried->imitates);
-    return text;
+void write_yardstick(const std::filesystem::path &document, const std::vector<Row> &rows) {
+    write_parts(document, in_markdown(rows), parts_of(document).second);
+}
+
+void write_held_out(const std::filesystem::path &document, const std::vector<Row> &rows,
+                    const std::vector<Row> &first) {
+    write_parts(document, parts_of(document).first, held_out_in_markdown(rows, first));
 }
 
 } // namespace halfscope::hazards

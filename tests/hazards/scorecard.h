@@ -23,6 +23,7 @@ enum class Score : std::uint8_t {
     hedged,  ///< unsafe: "risky"
     nothing, ///< "no-verdict"
     wrong,
+    uncounted, ///< the truth is unclear
 };
 [[nodiscard]] Score score_of(const Row &row, const Observation &seen);
 /// Only where the truth is unsafe and the verdict unsafe or risky.
@@ -35,7 +36,9 @@ struct Totals {
 
 /// For the terminal: the confusion tables, then every verdict that is not right.
 [[nodiscard]] std::string in_plain_text(const std::vector<Row> &rows);
-/// docs/hazards.md.
-[[nodiscard]] std::string in_markdown(const std::vector<Row> &rows);
+/// Writes the part of docs/hazards.md that is made of the yardstick, or of the networks held out; the other part of the
+/// file stays as it is. `first`: the rows as they were judged first.
+void write_yardstick(const std::filesystem::path &document, const std::vector<Row> &rows);
+void write_held_out(const std::filesystem::path &document, const std::vector<Row> &rows, const std::vector<Row> &first);
 
 } // namespace halfscope::hazards
