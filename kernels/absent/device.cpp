@@ -1,6 +1,7 @@
 // Stands in for cuda/ where CUDA was not compiled.
 #include "kernels/device.h"
 #include "kernels/conversion.h"
+#include "kernels/cuda_backend.h"
 #include "kernels/on_device.h"
 
 #include <stdexcept>
@@ -17,6 +18,8 @@ namespace {
 
 void round_on_device(std::span<const float>, number::FormatId, std::span<std::uint16_t>) { refuse(); }
 void widen_on_device(std::span<const std::uint16_t>, number::FormatId, std::span<float>) { refuse(); }
+
+std::unique_ptr<CudaBackend> make_cuda_backend(int) { refuse(); }
 
 namespace device {
 void elementwise(Task, const KernelCall &) { refuse(); }

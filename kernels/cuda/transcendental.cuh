@@ -36,9 +36,13 @@ __device__ inline Word bits_of(float x) { return Word(__float_as_int(x)); }
 __device__ inline float from_bits(Word w) { return __uint_as_float(w.bits); }
 __device__ inline float to_real(Word w) { return static_cast<float>(static_cast<std::int32_t>(w.bits)); }
 
-using ops::transcendental::large_angle; // sin and cos of large angles are not here yet: instantiating them fails
+using ops::transcendental::large_angle;
 
 #define HALFSCOPE_INLINE __device__ inline
+#include "emulation/ops/transcendental/large_angle.inl"
+__device__ inline void reduce_large_angles(float x, float &r, Word &quadrant) {
+    large_angle_in_quadrants(x, r, quadrant);
+}
 #include "emulation/ops/transcendental/definition.inl"
 #undef HALFSCOPE_INLINE
 

@@ -1,0 +1,100 @@
+#include "kernels/cuda_backend.h"
+
+#include "emulation/ops/thread_pool.h"
+#include "kernels/cuda/check.h"
+#include "kernels/cuda/operations/operations.h"
+#include "kernels/device.h"
+
+#include <new>
+#include <vector>
+
+namespace halfscope::kernels {
+namespace {
+
+using ops::OpKind;
+
+bool run_on_device(const ops::KernelCall &call) {
+    using namespace device::operations;
+    switch (call.operation.kind) {
+    case OpKind::matmul: return run_matmul(call);
+    case OpKind::convolution:
+    case OpKind::convolution_input_gradient:
+    case OpKind::convolution_weight_gradient: return run_convolution(call);
+    case OpKind::reduce_sum:
+    case OpKind::reduce_mean:
+    case OpKind::reduce_max:
+    case OpKind::reduce_sum_squares: return run_reduction(call);
+    case OpKind::softmax:
+    case OpKind::softmax_gradient:
+    case OpKind::log_softmax:
+    case OpKind::log_softmax_gradient: return run_softmax(call);
+    case OpKind::layer_norm:
+    case OpKind::layer_norm_gradient: return run_normalization(call);
+    case OpKind::unscale_check:
+    case OpKind::sgd_step:
+    case OpKind::adam_step: return run_optimizer(call);
+    default: return run_elementwise(call);
+    }
+}
+
+class DeviceBackend final : public CudaBackend {
+  public:
+    explicit DeviceBackend(int host_threads) : host_(ops::make_cpu_backend(host_threads)) {
+        if (!cuda_available()) throw std::runtime_error("CUDA: " + cuda_status());
+    }
+
+    [[nodiscard]] std::string_view name() const override { return "cuda"; }
+
+    [[nodiscard]] void *allocate(std::size_t bytes) override {
+        void *memory = nullptr;
+        const cudaError_t code = cudaMalloc(&memory, bytes == 0 ? 1 : bytes);
+        if (code == cudaErrorMemoryAllocation) throw std::bad_alloc();
+        check(code, "cudaMalloc");
+        return memory;
+    }
+    void release(void *memory) noexcept override { cudaFree(memory); }
+    void upload(void *destination, const void *host, std::size_t bytes) override {
+        if (bytes > 0) check(cudaMemcpy(destination, host, bytes, cudaMemcpyHostToDevice), "cudaMemcpy to the device");
+    }
+    void download(void *host, const void *source, std::size_t bytes) override {
+        if (bytes > 0) check(cudaMemcpy(host, source, bytes, cudaMemcpyDeviceToHost), "cudaMemcpy from the device");
+    }
+
+    void run(const ops::Operation &operation, std::span<const ops::TensorView> inputs,
+             std::span<const ops::TensorView> outputs, std::span<number::RangeStatistics *const> statistics,
+             const ops::RandomKey &key) override {
+        const std::string name(ops::name_of(operation.kind));
+        if (run_on_device({operation, inputs, outputs, statistics, key, no_threads_})) {
+            ++places_.on_device[name];
+            return;
+        }
+        ++places_.on_host[name];
+        std::vector<ops::HostTensor> in, out;
+        std::vector<ops::TensorView> in_views, out_views;
+        for (const ops::TensorView &view : inputs) {
+            in.emplace_back(view.dtype, view.shape);
+            download(in.back().bytes.data(), view.data, view.bytes());
+        }
+        for (const ops::TensorView &view : outputs) out.emplace_back(view.dtype, view.shape);
+        for (ops::HostTensor &tensor : in) in_views.push_back(tensor.view());
+        for (ops::HostTensor &tensor : out) out_views.push_back(tensor.view());
+        host_->run(operation, in_views, out_views, statistics, key);
+        for (std::size_t i = 0; i < outputs.size(); ++i)
+            upload(outputs[i].data, out[i].bytes.data(), outputs[i].bytes());
+    }
+
+    [[nodiscard]] const PlacesOfOperations &places() const override { return places_; }
+
+  private:
+    std::unique_ptr<ops::Backend> host_;
+    ops::ThreadPool no_threads_{1}; ///< a KernelCall names one; device operations use none
+    PlacesOfOperations places_;
+};
+
+} // namespace
+
+std::unique_ptr<CudaBackend> make_cuda_backend(int host_threads) {
+    return std::make_unique<DeviceBackend>(host_threads);
+}
+
+} // namespace halfscope::kernels

@@ -1,0 +1,215 @@
+// Matrix products of any batch and layout. The fma chain: tiled, operands read where they lie. The matrix unit:
+// operands are first laid out row-major, k filled up with zeros to whole instructions.
+#include "kernels/cuda/gemm.cuh"
+#include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/mma_gemm.h"
+#include "kernels/cuda/operations/operand.cuh"
+#include "kernels/cuda/operations/operations.h"
+#include "kernels/cuda/operations/result.h"
+#include "kernels/cuda/tiled_product.cuh"
+#include "kernels/on_device.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace halfscope::kernels::device::operations {
+namespace {
+
+/// One operand's matrices: element (row, column) of batch b at offset[b] + row * row_stride + column * column_stride.
+struct Matrices {
+    Operand values;
+    std::int64_t rows, columns, row_stride, column_stride;
+    const std::int64_t *offsets;
+
+    [[nodiscard]] __device__ float at(std::int64_t batch, std::int64_t row, std::int64_t column) const {
+        return values.at(offsets[batch] + row * row_stride + column * column_stride);
+    }
+};
+
+/// What is left of a result after its chain: * alpha, then + beta * bias, each rounded.
+struct Finish {
+    float alpha, beta;
+    Matrices bias; ///< no data: none
+
+    [[nodiscard]] __device__ float operator()(float sum, std::int64_t batch, std::int64_t row,
+                                              std::int64_t column) const {
+        if (alpha != 1) sum = __fmul_rn(sum, alpha);
+        if (bias.values.data == nullptr) return sum;
+        const float addend = bias.at(batch, row, column);
+        return __fadd_rn(sum, beta == 1 ? addend : __fmul_rn(beta, addend));
+    }
+};
+
+/// d [batch, m, n]; blockIdx.z and on, by gridDim.z, are batches.
+__global__ void chain_kernel(Matrices a, Matrices b, Finish finish, bool onto_third, float *d, std::int64_t batches) {
+    for (std::int64_t batch = blockIdx.z; batch < batches; batch += gridDim.z)
+        tiled_product(
+            a.rows, b.columns, a.columns, [=](std::int64_t row, std::int64_t k) { return a.at(batch, row, k); },
+            [=](std::int64_t k, std::int64_t column) { return b.at(batch, k, column); },
+            [=](std::int64_t row, std::int64_t column) {
+                return onto_third ? finish.bias.at(batch, row, column) : 0.0f;
+            },
+            [=](std::int64_t row, std::int64_t column, float sum) {
+                d[(batch * a.rows + row) * b.columns + column] = onto_third ? sum : finish(sum, batch, row, column);
+            });
+}
+
+/// 16-bit elements, row-major [rows, columns], zero beyond the matrix.
+__global__ void lay_out_kernel(const std::uint16_t *from, Matrices matrix, std::int64_t batch, std::uint16_t *to,
+                               std::int64_t rows, std::int64_t columns) {
+    for (std::int64_t i = blockIdx.x * std::int64_t{blockDim.x} + threadIdx.x; i < rows * columns;
+         i += std::int64_t{gridDim.x} * blockDim.x) {
+        const std::int64_t row = i / columns, column = i % columns;
+        const bool inside = row < matrix.rows && column < matrix.columns;
+        to[i] = inside ? from[matrix.offsets[batch] + row * matrix.row_stride + column * matrix.column_stride]
+                       : std::uint16_t{0};
+    }
+}
+
+__global__ void finish_kernel(const float *sums, Finish finish, std::int64_t batch, std::int64_t rows,
+                              std::int64_t columns, float *d) {
+    for (std::int64_t i = blockIdx.x * std::int64_t{blockDim.x} + threadIdx.x; i < rows * columns;
+         i += std::int64_t{gridDim.x} * blockDim.x)
+        d[batch * rows * columns + i] = finish(sums[i], batch, i / columns, i % columns);
+}
+
+/// Offsets of an operand's matrices for each batch of the result, on the device.
+class Offsets {
+  public:
+    /// Leading axes of the result, of the operand, and elements of one of the operand's matrices.
+    Offsets(const std::vector<std::int64_t> &batch, const ops::Shape &operand, std::int64_t matrix)
+        : offsets_(static_cast<std::size_t>(product(batch))) {
+        const int shift = static_cast<int>(batch.size()) - (operand.rank() - 2);
+        std::vector<std::int64_t> host(offsets_.size());
+        for (std::size_t b = 0; b < host.size(); ++b) {
+            std::int64_t rest = static_cast<std::int64_t>(b), at = 0, stride = 1;
+            for (int axis = static_cast<int>(batch.size()) - 1; axis >= std::max(0, shift); --axis) {
+                const std::int64_t size = operand[axis - shift];
+                if (size != 1) at += rest % batch[static_cast<std::size_t>(axis)] * stride;
+                rest /= batch[static_cast<std::size_t>(axis)];
+                stride *= size;
+            }
+            host[b] = at * matrix;
+        }
+        if (!host.empty()) offsets_.upload(host.data());
+    }
+    [[nodiscard]] const std::int64_t *data() const { return offsets_.data(); }
+    static std::int64_t product(const std::vector<std::int64_t> &sizes) {
+        std::int64_t all = 1;
+        for (const std::int64_t size : sizes) all *= size;
+        return all;
+    }
+
+  private:
+    DeviceArray<std::int64_t> offsets_;
+};
+
+/// The result's leading axes; false where the operands are not matrices that fit (the host then says so).
+bool batch_axes(const ops::Shape &a, const ops::Shape &b, std::vector<std::int64_t> &batch) {
+    const int rank = std::max(a.rank(), b.rank());
+    if (a.rank() < 2 || b.rank() < 2) return false;
+    for (int axis = 0; axis < rank - 2; ++axis) {
+        const int in_a = axis - (rank - a.rank()), in_b = axis - (rank - b.rank());
+        const std::int64_t size_a = in_a < 0 ? 1 : a[in_a], size_b = in_b < 0 ? 1 : b[in_b];
+        if (size_a != size_b && size_a != 1 && size_b != 1) return false;
+        batch.push_back(size_a == 1 ? size_b : size_a);
+    }
+    return true;
+}
+
+/// An operand of the product, transposed or not.
+Matrices matrices_of(const ops::TensorView &view, bool transposed, const Offsets &offsets) {
+    const std::int64_t rows = view.shape[view.shape.rank() - 2], columns = view.shape[view.shape.rank() - 1];
+    if (transposed) return {Operand(view), columns, rows, 1, columns, offsets.data()};
+    return {Operand(view), rows, columns, columns, 1, offsets.data()};
+}
+
+/// The third operand as it broadcasts to [batch, m, n]: a shape of the same rank, its strides 0 where it repeats.
+bool broadcast_third(const ops::TensorView &view, std::int64_t m, std::int64_t n, ops::Shape &full) {
+    const int rank = view.shape.rank();
+    std::vector<std::int64_t> sizes(view.shape.sizes().begin(), view.shape.sizes().end());
+    while (sizes.size() < 2) sizes.insert(sizes.begin(), 1);
+    full = ops::Shape(sizes);
+    const std::int64_t rows = full[full.rank() - 2], columns = full[full.rank() - 1];
+    return rank <= ops::Shape::max_rank && (rows == m || rows == 1) && (columns == n || columns == 1);
+}
+
+ops::Accumulation unit_model(bool &known) {
+    known = true;
+    const std::string unit = matrix_unit();
+    for (const ops::Accumulation model :
+         {ops::Accumulation::ampere, ops::Accumulation::ada, ops::Accumulation::hopper, ops::Accumulation::blackwell})
+        if (ops::name_of(model) == unit) return model;
+    known = false;
+    return ops::Accumulation::fma_chain;
+}
+
+void by_matrix_unit(const Matrices &a, const Matrices &b, const Finish &finish, number::FormatId format, float *d,
+                    std::int64_t batches) {
+    constexpr std::int64_t whole = 16;
+    const std::int64_t m = a.rows, n = b.columns, k = (a.columns + whole - 1) / whole * whole;
+    const DeviceArray<std::uint16_t> left(static_cast<std::size_t>(m * k)), right(static_cast<std::size_t>(k * n));
+    const DeviceArray<float> zeros(static_cast<std::size_t>(m * n)), sums(static_cast<std::size_t>(m * n));
+    check(cudaMemset(zeros.data(), 0, static_cast<std::size_t>(m * n) * sizeof(float)), "cudaMemset");
+    for (std::int64_t batch = 0; batch < batches; ++batch) {
+        launch("layout kernel", lay_out_kernel, elementwise_grid(m * k), elementwise_block,
+               static_cast<const std::uint16_t *>(a.values.data), a, batch, left.data(), m, k);
+        launch("layout kernel", lay_out_kernel, elementwise_grid(k * n), elementwise_block,
+               static_cast<const std::uint16_t *>(b.values.data), b, batch, right.data(), k, n);
+        mma_gemm(format, false, {left.data(), right.data(), zeros.data(), sums.data()}, {m, n, k});
+        launch("finish kernel", finish_kernel, elementwise_grid(m * n), elementwise_block, sums.data(), finish, batch,
+               m, n, d);
+    }
+}
+
+} // namespace
+
+bool run_matmul(const ops::KernelCall &call) {
+    if (!fits(call) || call.inputs.size() < 2 || call.inputs.size() > 3 || call.outputs.size() != 1) return false;
+    const auto &attributes = call.operation.get<ops::Matmul>();
+    const ops::Shape &shape_a = call.inputs[0].shape, &shape_b = call.inputs[1].shape;
+    std::vector<std::int64_t> batch;
+    if (!batch_axes(shape_a, shape_b, batch)) return false;
+    const std::int64_t batches = Offsets::product(batch);
+    const auto matrix = [](const ops::Shape &shape) { return shape[shape.rank() - 2] * shape[shape.rank() - 1]; };
+    const Offsets offsets_a(batch, shape_a, matrix(shape_a)), offsets_b(batch, shape_b, matrix(shape_b));
+    const Matrices a = matrices_of(call.inputs[0], attributes.transpose_a, offsets_a);
+    const Matrices b = matrices_of(call.inputs[1], attributes.transpose_b, offsets_b);
+    const bool third = call.inputs.size() == 3;
+    if (a.columns != b.rows || call.outputs[0].shape.elements() != batches * a.rows * b.columns) return false;
+    if (attributes.onto_third && (!third || attributes.alpha != 1 || attributes.beta != 1)) return false;
+
+    Finish finish{static_cast<float>(attributes.alpha),
+                  static_cast<float>(attributes.beta),
+                  {Operand(nullptr, ops::DType::fp32), 1, 1, 0, 0, nullptr}};
+    ops::Shape full;
+    if (third && !broadcast_third(call.inputs[2], a.rows, b.columns, full)) return false;
+    if (third && full.rank() - 2 > static_cast<int>(batch.size())) return false;
+    const Offsets offsets_bias(batch, third ? full : ops::Shape{1, 1}, third ? matrix(full) : 0);
+    if (third) {
+        for (int axis = 0; axis < full.rank() - 2; ++axis) {
+            const auto place = batch.size() - static_cast<std::size_t>(full.rank() - 2 - axis);
+            if (full[axis] != 1 && full[axis] != batch[place]) return false;
+        }
+        const std::int64_t rows = full[full.rank() - 2], columns = full[full.rank() - 1];
+        finish.bias = {Operand(call.inputs[2]), rows, columns, rows == 1 ? 0 : columns, columns == 1 ? 0 : 1,
+                       offsets_bias.data()};
+    }
+    bool known = false;
+    const bool of_unit = attributes.accumulation == unit_model(known) && known && !attributes.onto_third &&
+                         ops::is_16bit(call.inputs[0].dtype) && call.inputs[0].dtype == call.inputs[1].dtype;
+    if (!of_unit && attributes.accumulation != ops::Accumulation::fma_chain) return false;
+    if (call.outputs[0].shape.elements() == 0) return true;
+    const Result result(call, 0);
+    if (of_unit && a.columns > 0)
+        by_matrix_unit(a, b, finish, ops::format_id(call.inputs[0].dtype), result.values(), batches);
+    else
+        launch(
+            "matmul kernel", chain_kernel,
+            dim3(tiles_of(b.columns), tiles_of(a.rows), static_cast<unsigned>(std::min<std::int64_t>(batches, 65535))),
+            tiled_threads, a, b, finish, attributes.onto_third, result.values(), batches);
+    result.leave();
+    return true;
+}
+
+} // namespace halfscope::kernels::device::operations

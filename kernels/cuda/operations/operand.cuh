@@ -1,0 +1,59 @@
+// An operand as a kernel reads it: elements of any storage, exactly in C.
+#pragma once
+
+#include "emulation/ops/tensor.h"
+#include "kernels/cuda/storage.cuh"
+
+#include <cstdint>
+
+namespace halfscope::kernels::device::operations {
+
+struct Operand {
+    const void *data;
+    ops::DType dtype;
+
+    Operand() = default;
+    Operand(const void *values, ops::DType stored) : data(values), dtype(stored) {}
+    explicit Operand(const ops::TensorView &view) : data(view.data), dtype(view.dtype) {}
+
+    [[nodiscard]] __device__ float at(std::int64_t i) const {
+        switch (dtype) {
+        case ops::DType::fp32: return static_cast<const float *>(data)[i];
+        case ops::DType::fp16: return to_fp32(static_cast<const __half *>(data)[i]);
+        case ops::DType::bf16: return to_fp32(static_cast<const __nv_bfloat16 *>(data)[i]);
+        case ops::DType::boolean: return static_cast<const std::uint8_t *>(data)[i] != 0 ? 1.0f : 0.0f;
+        default: return 0;
+        }
+    }
+};
+
+/// True for what Operand reads: everything but fp64 and int64.
+inline bool readable(const ops::TensorView &view) {
+    return view.dtype != ops::DType::fp64 && view.dtype != ops::DType::int64;
+}
+/// True when all operands are readable and all results are fp32, fp16 or bf16.
+template <typename Call> bool fits(const Call &call) {
+    for (const ops::TensorView &view : call.inputs)
+        if (!readable(view)) return false;
+    for (const ops::TensorView &view : call.outputs)
+        if (!readable(view) || view.dtype == ops::DType::boolean) return false;
+    return true;
+}
+
+/// `value` as it would come back from storage, rounded to nearest even.
+__device__ inline float as_stored(float value, ops::DType dtype) {
+    switch (dtype) {
+    case ops::DType::fp16: return to_fp32(from_fp32<__half>(value));
+    case ops::DType::bf16: return to_fp32(from_fp32<__nv_bfloat16>(value));
+    default: return value;
+    }
+}
+
+inline constexpr unsigned elementwise_block = 256;
+/// Blocks for one thread an element, grid-stride beyond.
+inline unsigned elementwise_grid(std::int64_t count) {
+    const std::int64_t blocks = (count + elementwise_block - 1) / elementwise_block;
+    return static_cast<unsigned>(blocks < 1 ? 1 : blocks < 65535 ? blocks : 65535);
+}
+
+} // namespace halfscope::kernels::device::operations

@@ -1,0 +1,26 @@
+// The operations of emulation/ops/operation.h that the device has kernels for: order and rounding points are those
+// written there. Operands and results are dense and in device memory; C is fp32. A function returns false, and has done
+// nothing, where it has no kernel for these types or attributes: the backend then runs the emulator on the host.
+#pragma once
+
+#include "emulation/ops/kernel_call.h"
+
+namespace halfscope::kernels::device::operations {
+
+/// Every elementwise operation with a floating result, by broadcast operands; cast between floating types.
+[[nodiscard]] bool run_elementwise(const ops::KernelCall &call);
+/// Any batches, transposed or not; alpha and bias. Accumulation: the fma chain, and that of this device's matrix unit
+/// for operands in 16 bits.
+[[nodiscard]] bool run_matmul(const ops::KernelCall &call);
+/// Forward and both gradients, as the fma chain.
+[[nodiscard]] bool run_convolution(const ops::KernelCall &call);
+/// reduce_sum, reduce_mean, reduce_max and reduce_sum_squares over any axes.
+[[nodiscard]] bool run_reduction(const ops::KernelCall &call);
+/// softmax, log_softmax and their gradients along the last axis.
+[[nodiscard]] bool run_softmax(const ops::KernelCall &call);
+/// layer_norm and its gradient.
+[[nodiscard]] bool run_normalization(const ops::KernelCall &call);
+/// unscale_check, sgd_step and adam_step.
+[[nodiscard]] bool run_optimizer(const ops::KernelCall &call);
+
+} // namespace halfscope::kernels::device::operations

@@ -1,0 +1,27 @@
+// The machine of emulation/ops/backend.h on a CUDA device.
+#pragma once
+
+#include "emulation/ops/backend.h"
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace halfscope::kernels {
+
+/// Operations run so far, by name: on the device, and on the host for want of a kernel (their operands copied there and
+/// their results back).
+struct PlacesOfOperations {
+    std::map<std::string, std::int64_t> on_device, on_host;
+};
+
+class CudaBackend : public ops::Backend {
+  public:
+    [[nodiscard]] virtual const PlacesOfOperations &places() const = 0;
+};
+
+/// Bits are the CPU emulator's. `host_threads` is for what has no kernel. Throws std::runtime_error where there is no
+/// device, or where HalfScope was built without CUDA.
+[[nodiscard]] std::unique_ptr<CudaBackend> make_cuda_backend(int host_threads = 0);
+
+} // namespace halfscope::kernels

@@ -1,0 +1,24 @@
+// Operations with operands, for holding a backend's bits to the CPU emulator's.
+#pragma once
+
+#include "emulation/ops/backend.h"
+
+#include <string>
+#include <vector>
+
+namespace halfscope::kernels {
+
+struct OperationCase {
+    std::string name;
+    ops::Operation operation;
+    std::vector<ops::HostTensor> inputs;
+    std::vector<std::pair<ops::DType, ops::Shape>> outputs;
+    ops::RandomKey key{7, 3, 5};
+    bool on_device = true; ///< a device has a kernel for it
+};
+
+/// Small operands of awkward sizes for every operation the device has kernels for, and a few it has none for: storage
+/// types mixed, values from subnormal to infinite, every rounding of results.
+[[nodiscard]] std::vector<OperationCase> operation_cases();
+
+} // namespace halfscope::kernels
