@@ -10,7 +10,6 @@
 #include <stdexcept>
 #include <string_view>
 
-#include <stdlib.h> // mkstemp
 #include <sys/wait.h>
 #include <unistd.h>
 

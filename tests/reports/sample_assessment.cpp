@@ -11,7 +11,7 @@
 namespace halfscope::tests {
 namespace {
 
-using analysis::Finding, analysis::LayerSummary, analysis::RecipeAssessment, analysis::Severity, analysis::Verdict;
+using analysis::LayerSummary, analysis::RecipeAssessment, analysis::Severity, analysis::Verdict;
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();

@@ -39,7 +39,8 @@ number::RangeStatistics draw(const Distribution &d, const Limits &limits) {
         left -= here;
         until_here = until_next;
         if (here == 0) continue;
-        s.exponents[static_cast<std::size_t>(e + 127)] = here;
+        const int bin = e + 127; // fp32's biased exponent
+        s.exponents[static_cast<std::size_t>(bin)] = here;
         const auto n = static_cast<double>(here);
         const double value = std::ldexp(1.4, e);
         if (s.amin == 0) s.amin = static_cast<float>(std::ldexp(1.1, e));

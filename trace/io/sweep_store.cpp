@@ -38,7 +38,7 @@ CREATE TABLE checkpoints (run INTEGER PRIMARY KEY, state BLOB NOT NULL) STRICT;
 /// Refuses directories that hold something else; makes the directory otherwise.
 fs::path prepare(const fs::path &directory) {
     std::error_code error;
-    const fs::path file = directory / sweep_file_name;
+    fs::path file = directory / sweep_file_name;
     if (!fs::exists(file, error) && fs::exists(directory / trace_file_name, error))
         throw std::runtime_error(
             fmt::format("{}: it holds the trace of a profile; choose another --out directory", directory.string()));

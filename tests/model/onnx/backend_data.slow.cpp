@@ -292,10 +292,7 @@ TEST_CASE("the ONNX project's backend tests") {
                     break;
                 }
             } catch (const std::exception &error) {
-                if (refusal.empty())
-                    refusal = error.what();
-                else
-                    refusal = error.what();
+                refusal = error.what();
             }
         }
         if (!difference.empty()) {

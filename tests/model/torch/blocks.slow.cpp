@@ -334,7 +334,9 @@ TEST_CASE("gradients of blocks agree with PyTorch's") {
             FAIL_CHECK(answers[i]["unsupported"].get<std::string>());
             continue;
         }
-        for (const auto &[name, weight] : run.tensors) {
+        for (const auto &tensor : run.tensors) { // INFO is a lambda: clang 14 lets it capture no structured binding
+            const auto &name = tensor.first;
+            const auto &weight = tensor.second;
             INFO("gradient of ", name);
             const ValueId gradient = run.graph.value(weight).gradient;
             REQUIRE(gradient != none);

@@ -31,8 +31,9 @@ DType dtype_of(const model::Graph &graph, const std::string &name) {
 }
 
 void check(const model::Graph &graph, const std::map<std::string, DType> &expected) {
-    for (const auto &[name, dtype] : expected) {
-        CAPTURE(name);
+    for (const auto &value : expected) { // CAPTURE is a lambda: clang 14 lets it capture no structured binding
+        const auto &[name, dtype] = value;
+        CAPTURE(value.first);
         CHECK(std::string(ops::name_of(dtype_of(graph, name))) == std::string(ops::name_of(dtype)));
     }
 }
