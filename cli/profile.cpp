@@ -7,13 +7,13 @@
 #include "cli/machine.h"
 #include "cli/outputs.h"
 #include "cli/profile_options.h"
+#include "cli/training_device.h"
 #include "cli/version.h"
-#include "emulation/ops/backend.h"
-#include "kernels/device.h"
 #include "reports/document/document.h"
 #include "reports/document/validation_document.h"
 #include "reports/render/html.h"
 #include "reports/render/progress.h"
+#include "trace/io/lockstep_table.h"
 #include "trace/io/reader.h"
 #include "trace/io/writer.h"
 
@@ -26,16 +26,6 @@
 namespace halfscope::cli {
 namespace {
 
-void require_device(const std::string &device) {
-    if (device == "cpu") return;
-    if (!kernels::cuda_available())
-        throw std::invalid_argument("--device cuda: no CUDA device can be used here (" + kernels::cuda_status() +
-                                    "); run without it, on the CPU emulator");
-    throw std::invalid_argument(
-        "--device cuda: training on the device is not available in this version; run without it, "
-        "on the CPU emulator");
-}
-
 trace::Session session_of(const ProfileOptions &options, const LoadedModel &loaded, const Invocation &invocation) {
     trace::Session session;
     session.halfscope_version = version;
@@ -45,6 +35,7 @@ trace::Session session_of(const ProfileOptions &options, const LoadedModel &load
     session.command = invocation.command_line;
     session.environment = describe_machine();
     session.settings["data"] = loaded.dataset->description();
+    if (options.device != "cpu") session.settings["device"] = options.device;
     session.notes = loaded.notes;
     return session;
 }
@@ -96,7 +87,7 @@ Profiling run_and_judge(const ProfileOptions &options, const FixOptions &fix, co
     const Interruption interruption;
     const train::ProfileSettings settings = settings_of(options, loaded, session, interruption);
     check_fixable(fix, settings);
-    const auto backend = ops::make_cpu_backend(options.training.threads.value_or(0));
+    TrainingDevice device(options.device, options.lockstep, options.training.threads.value_or(0));
     Profiling profiling;
     {
         trace::Writer writer(options.out);
@@ -104,11 +95,15 @@ Profiling run_and_judge(const ProfileOptions &options, const FixOptions &fix, co
         reports::Progress bar(stderr);
         const int runs = 1 + settings.siblings + static_cast<int>(settings.recipes.size());
         profiling.finished =
-            train::profile(loaded.graph, *loaded.dataset, settings, *backend, writer, bar_for(bar, runs));
+            train::profile(loaded.graph, *loaded.dataset, settings, device.backend(), writer, bar_for(bar, runs));
+        for (const std::string &note : device.notes()) session.notes.push_back(note);
+        if (!device.notes().empty()) writer.session(session);
     }
+    if (options.lockstep) trace::write_lockstep(options.out, device.lockstep());
     profiling.assessment = analysis::assess(trace::Reader(options.out));
+    profiling.assessment.lockstep = trace::read_lockstep(options.out);
     if (fix.wanted && profiling.finished)
-        search_fixes(profiling.assessment, {options, loaded, settings, *backend, interruption.requested()}, fix);
+        search_fixes(profiling.assessment, {options, loaded, settings, device.backend(), interruption.requested()}, fix);
     profiling.finished = profiling.finished && !interruption.requested();
     return profiling;
 }
@@ -116,7 +111,7 @@ Profiling run_and_judge(const ProfileOptions &options, const FixOptions &fix, co
 int profile(ProfileOptions &options, const FixOptions &fix, const CheckDocuments &checks,
             const Invocation &invocation) {
     settle(options);
-    require_device(options.device);
+    (void)TrainingDevice(options.device, options.lockstep, 1); // refused before the model is read
     const std::filesystem::path out = options.out;
     const reports::Json validation = reports::read_validation(out); // refused before hours of training, not after
     const auto [finished, assessment] = run_and_judge(options, fix, invocation);

@@ -81,6 +81,9 @@ void add_profile_options(CLI::App &command, ProfileOptions &o) {
     command.add_option("--device", o.device, "cpu or cuda")
         ->check(CLI::IsMember({"cpu", "cuda"}))
         ->capture_default_str();
+    command.add_flag(
+        "--lockstep", o.lockstep,
+        "With --device cuda: run the emulator beside the device on the same operands and compare all bits");
     command
         .add_option("--seeds", o.siblings, "Extra fp32 runs with other seeds, for the spread that is not precision's")
         ->check(CLI::Range(0, 16));

@@ -18,6 +18,7 @@ struct ProfileOptions {
     std::string data, loss, recipes, config, out = "out", betas, optimizer, order;
     std::vector<std::string> dimensions; ///< "NAME=SIZE"
     std::string device = "cpu";
+    bool lockstep = false; ///< the emulator runs beside the device, and bits are compared
     int siblings = 1;
     bool json = false, cosine = false, clip_scaled = false, nesterov = false;
     train::TrainingOptions training; ///< completed by settle()

@@ -11,6 +11,7 @@
 #include "reports/render/difference_page.h"
 #include "reports/render/difference_text.h"
 #include "reports/render/html.h"
+#include "trace/io/lockstep_table.h"
 #include "trace/io/reader.h"
 
 #include <fmt/format.h>
@@ -29,6 +30,7 @@ struct Options {
 
 analysis::Assessment assessment_of(const std::string &directory) {
     analysis::Assessment assessment = analysis::assess(trace::Reader(directory));
+    assessment.lockstep = trace::read_lockstep(directory);
     reports::restore_fixes(assessment, directory);
     return assessment;
 }

@@ -3,6 +3,7 @@
 
 #include "analysis/verdict/fix.h"
 #include "emulation/number/range_statistics.h"
+#include "trace/schema/lockstep.h"
 #include "trace/schema/records.h"
 
 #include <cstdint>
@@ -124,6 +125,7 @@ struct Assessment {
     trace::Session session;
     ReferenceAssessment reference;
     std::vector<RecipeAssessment> recipes;
+    std::vector<trace::Lockstep> lockstep; ///< where a device was trained on in lockstep with the emulator
 };
 
 } // namespace halfscope::analysis

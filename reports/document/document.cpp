@@ -183,6 +183,27 @@ void append_text(std::string &text, const Json &value, std::size_t depth) {
     text += '\n' + std::string(2 * depth, ' ') + (object ? '}' : ']');
 }
 
+/// A device beside the emulator.
+Json lockstep_of(const std::vector<trace::Lockstep> &records) {
+    std::int64_t elements = 0, bit_equal = 0, different_statistics = 0;
+    Json operations = Json::array();
+    for (const trace::Lockstep &record : records) {
+        elements += record.elements;
+        bit_equal += record.bit_equal;
+        different_statistics += record.different_statistics;
+        operations.push_back({{"layer", record.layer},
+                              {"operation", record.operation},
+                              {"runs", record.runs},
+                              {"elements", record.elements},
+                              {"bit_equal", record.bit_equal},
+                              {"different_statistics", record.different_statistics}});
+    }
+    return {{"elements", elements},
+            {"bit_equal", bit_equal},
+            {"different_statistics", different_statistics},
+            {"operations", std::move(operations)}};
+}
+
 } // namespace
 
 Json to_document(const analysis::Assessment &assessment) {
@@ -198,6 +219,7 @@ Json to_document(const analysis::Assessment &assessment) {
     if (document["environment"].is_null()) document["environment"] = Json::object();
     document["recipes"] = std::move(recipes);
     document["reference"] = reference_of(assessment.reference);
+    if (!assessment.lockstep.empty()) document["lockstep"] = lockstep_of(assessment.lockstep);
     return document;
 }
 

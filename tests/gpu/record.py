@@ -9,6 +9,8 @@ import re
 import subprocess
 import sys
 
+import kernel_sources
+
 
 def output_of(*command):
     try:
@@ -29,6 +31,9 @@ def main(results, records):
                             ("kernel", "inputs", "order", "verdict", "elements", "bit_equal", "nan_payload_differences",
                              "worst_ulp", "explanation")})
     failed = [kernel["kernel"] for kernel in kernels if kernel["verdict"] != "bit-equal"]
+    lockstep = json.loads((results / "lockstep.json").read_text())["lockstep"]
+    if lockstep["bit_equal"] != lockstep["elements"] or lockstep["different_statistics"] > 0:
+        failed.append("lockstep")
     conversions = int((results / "conversions.status").read_text())
     record = {
         "schema": "halfscope.gpu-record/1",
@@ -41,6 +46,9 @@ def main(results, records):
         "failed": failed,
         "all_conversions_equal": conversions == 0,
         "timings": json.loads((results / "timings.json").read_text()),
+        "special_functions": json.loads((results / "special_functions.json").read_text()),
+        "lockstep": lockstep,
+        "kernel_sources": kernel_sources.hashes(pathlib.Path(__file__).parents[2]),
         "kernels": kernels,
     }
     records.mkdir(parents=True, exist_ok=True)

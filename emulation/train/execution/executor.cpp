@@ -29,7 +29,7 @@ bool is_traced(const Value &value) {
 } // namespace
 
 Executor::Executor(const model::Graph &graph, ops::Backend &backend, std::vector<ValueId> wanted)
-    : graph_(graph), backend_(backend) {
+    : graph_(graph), backend_(backend), listener_(dynamic_cast<ops::LayerListener *>(&backend)) {
     for (ValueId id : graph.buffers)
         if (const ValueId next = graph.value(id).updated_by; next != model::none) wanted.push_back(next);
     plan_ = plan_memory(graph, wanted);
@@ -63,7 +63,8 @@ Executor::Executor(const model::Graph &graph, ops::Backend &backend, std::vector
     statistics_.resize(static_cast<std::size_t>(measured));
     for (model::NodeId id : plan_.nodes) {
         const model::Node &node = graph.node(id);
-        Step step{&node.operation, static_cast<std::uint32_t>(node.outputs.front()), {}, {}, {}, {}};
+        const ValueId first = node.outputs.front();
+        Step step{&node.operation, graph.value(first).layer, static_cast<std::uint32_t>(first), {}, {}, {}, {}};
         for (ValueId input : node.inputs) step.inputs.push_back(view(input));
         bool any_traced = false, any = false;
         for (ValueId output : node.outputs) {
@@ -117,12 +118,14 @@ void Executor::set_loss_scale(float scale) { backend_.upload(view(graph_.loss_sc
 void Executor::run(std::uint64_t seed, std::uint32_t step, Measure measure) {
     for (const Step &each : steps_) {
         const ops::RandomKey key{seed, step, each.tensor};
+        if (listener_ != nullptr) listener_->enter(each.layer);
         switch (measure) {
         case Measure::nothing: backend_.run(*each.operation, each.inputs, each.outputs, {}, key); break;
         case Measure::traced: backend_.run(*each.operation, each.inputs, each.outputs, each.traced, key); break;
         case Measure::all: backend_.run(*each.operation, each.inputs, each.outputs, each.all, key); break;
         }
     }
+    if (listener_ != nullptr) listener_->enter("");
 }
 
 void Executor::commit_buffers() {

@@ -3,6 +3,7 @@
 
 #include "emulation/model/graph.h"
 #include "emulation/ops/backend.h"
+#include "emulation/ops/layer_listener.h"
 #include "emulation/train/execution/memory_plan.h"
 
 #include <cstdint>
@@ -82,13 +83,15 @@ class Executor {
   private:
     struct Step {
         const ops::Operation *operation;
-        std::uint32_t tensor; ///< for random keys: the first output's id, which recipes share with the fp32 graph
+        std::string_view layer; ///< of the first output
+        std::uint32_t tensor;   ///< for random keys: the first output's id, which recipes share with the fp32 graph
         std::vector<ops::TensorView> inputs, outputs;
         std::vector<number::RangeStatistics *> traced, all; ///< empty when nothing is measured
     };
 
     const model::Graph &graph_;
     ops::Backend &backend_;
+    ops::LayerListener *listener_; ///< the backend, where it wants to know; else null
     MemoryPlan plan_;
     DeviceMemory arena_;
     std::vector<DeviceMemory> own_;

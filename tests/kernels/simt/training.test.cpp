@@ -1,0 +1,83 @@
+// A profile trained on the CUDA backend, its kernels run by the host executor, in lockstep with the emulator.
+#include "emulation/data/synthetic.h"
+#include "emulation/model/loss_attachment.h"
+#include "emulation/model/zoo/zoo.h"
+#include "emulation/train/profile/data_demand.h"
+#include "emulation/train/profile/profile.h"
+#include "emulation/train/profile/training_options.h"
+#include "kernels/cuda_backend.h"
+#include "kernels/lockstep/lockstep_backend.h"
+#include "tests/kernels/simt/executor.h"
+#include "trace/io/reader.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <bit>
+#include <filesystem>
+#include <unistd.h>
+
+using namespace halfscope;
+using namespace halfscope::kernels;
+
+namespace {
+
+struct Folder {
+    std::filesystem::path path;
+    explicit Folder(const std::string &name)
+        : path(std::filesystem::temp_directory_path() / ("halfscope_device_" + name + std::to_string(::getpid()))) {}
+    ~Folder() { std::filesystem::remove_all(path); }
+};
+
+/// Losses of every run, in order.
+std::vector<std::uint64_t> train_on(ops::Backend &backend, const char *model, const char *recipe) {
+    const Folder folder(model);
+    model::Graph graph = model::build_zoo_model(model, 2, 0);
+    model::attach_loss(graph, model::default_loss(graph).loss);
+    const auto dataset = data::make_synthetic(train::demand_of(graph));
+    train::TrainingOptions options;
+    options.steps = 1;
+    std::vector<std::string> notes;
+    train::ProfileSettings settings;
+    settings.training = train::resolved(options, graph, notes);
+    settings.recipes = {train::recipe_named(recipe)};
+    settings.siblings = 0;
+    settings.fidelity = false;
+    settings.evaluation = false;
+    {
+        trace::Writer writer(folder.path);
+        CHECK(train::profile(graph, *dataset, settings, backend, writer));
+    }
+    std::vector<std::uint64_t> losses;
+    for (const trace::StoredRun &run : trace::Reader(folder.path).runs())
+        for (const trace::Step &step : run.steps) losses.push_back(std::bit_cast<std::uint64_t>(step.loss));
+    return losses;
+}
+
+} // namespace
+
+TEST_CASE("training on the device's kernels, in lockstep: every bit is the emulator's") {
+    const auto emulator = ops::make_cpu_backend(1);
+    struct Training {
+        const char *model;
+        const char *recipe, *optimizer;
+    };
+    for (const Training &training : {Training{"gpt:layers=1,width=8,heads=2,seq=5,vocab=11", "fp16-amp", "adam_step"},
+                                     Training{"cnn:size=8,width=4,classes=4", "bf16-pure-sr", "sgd_step"}}) {
+        CAPTURE(training.model);
+        const auto cuda = make_cuda_backend(1);
+        LockstepBackend lockstep(*cuda, *emulator);
+        const auto losses = train_on(lockstep, training.model, training.recipe);
+        CHECK(losses == train_on(*emulator, training.model, training.recipe));
+        const LockstepCount total = total_of(lockstep.counts());
+        CHECK(total.elements > 1000);
+        CHECK(total.bit_equal == total.elements);
+        CHECK(total.different_statistics == 0);
+        const auto &counts = lockstep.counts();
+        CHECK(
+            std::any_of(counts.begin(), counts.end(), [](const LockstepCount &count) { return !count.layer.empty(); }));
+        CHECK(cuda->places().on_device.at(training.optimizer) > 0);
+        CHECK(cuda->places().on_host.count("matmul") == 0);
+        CHECK(cuda->places().on_host.count("convolution") == 0);
+    }
+}
