@@ -103,7 +103,8 @@ Profiling run_and_judge(const ProfileOptions &options, const FixOptions &fix, co
     profiling.assessment = analysis::assess(trace::Reader(options.out));
     profiling.assessment.lockstep = trace::read_lockstep(options.out);
     if (fix.wanted && profiling.finished)
-        search_fixes(profiling.assessment, {options, loaded, settings, device.backend(), interruption.requested()}, fix);
+        search_fixes(profiling.assessment, {options, loaded, settings, device.backend(), interruption.requested()},
+                     fix);
     profiling.finished = profiling.finished && !interruption.requested();
     return profiling;
 }
