@@ -57,6 +57,7 @@ std::vector<train::Recipe> recipes_of(const ProfileOptions &options) {
         if (name != analysis::reference_recipe) {
             if (options.training.accumulate) recipe.accumulation = ops::accumulation_from(*options.training.accumulate);
             if (options.training.loss_scale) recipe.loss_scale = *options.training.loss_scale;
+            recipe = options.training.kept.in(std::move(recipe));
         }
         recipes.push_back(std::move(recipe));
     }
@@ -91,6 +92,7 @@ Asked load(const ConvergeOptions &o, const Invocation &invocation) {
     session.environment = describe_machine();
     session.settings = train::described(sweep.training);
     session.settings.erase("trace-every");
+    for (const auto &[name, value] : train::described(o.training.training.kept)) session.settings[name] = value;
     session.settings["data"] = asked.loaded.dataset->description();
     session.settings["batch"] = std::to_string(asked.batch);
     session.settings["eval-every"] = std::to_string(sweep.evaluate_every);

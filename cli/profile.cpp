@@ -67,10 +67,12 @@ train::ProfileSettings settings_of(const ProfileOptions &options, const LoadedMo
     settings.training = train::resolved(options.training, loaded.graph, session.notes);
     settings.loss_scale = options.training.loss_scale;
     if (options.training.accumulate) settings.accumulation = ops::accumulation_from(*options.training.accumulate);
+    settings.kept = options.training.kept;
     settings.siblings = options.siblings;
     settings.reinitialised = loaded.reinitialize;
     settings.stop = &interruption.requested();
     for (const auto &[name, value] : train::described(settings.training)) session.settings[name] = value;
+    for (const auto &[name, value] : train::described(settings.kept)) session.settings[name] = value;
     return settings;
 }
 

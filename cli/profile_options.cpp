@@ -65,6 +65,19 @@ void add_training_options(CLI::App &command, ProfileOptions &o) {
     command.add_flag("--cosine", o.cosine, "Decay the learning rate to zero along a cosine");
     command.add_option("--grad-accumulation", t.micro_batches, "Batches whose gradients are added up per step")
         ->check(CLI::PositiveNumber);
+    command.add_option("--gradients", o.gradients, "Format they are added up in: fp32, fp16 or bf16");
+    command
+        .add_option("--ranks", t.ranks, "Emulated processes whose gradients are averaged, each with its own batches")
+        ->check(CLI::PositiveNumber);
+    command.add_option("--all-reduce", o.all_reduce, "Format that ranks' gradients travel and are added up in");
+    command.add_option("--all-reduce-order", o.all_reduce_order, "sum-first (default) or divide-first");
+    command.add_option("--ema-decay", t.ema_decay, "Keep an average of the weights with this decay, and judge it too");
+    command.add_option("--ema", o.ema, "Format the average is kept in: fp32, fp16 or bf16");
+    command.add_option("--step-counter", o.step_counter, "Format that Adam counts its steps in");
+    command.add_option("--running-statistics", o.running_statistics,
+                       "Format of batch norms' running mean and variance");
+    command.add_flag("--round-hyperparameters", o.round_hyperparameters,
+                     "Round learning rate, betas and eps to the optimizer state's format, as some frameworks do");
     command.add_flag("--nesterov", o.nesterov, "SGD with Nesterov momentum");
     command.add_option("--seed", t.seed, "Seed of initialisation, data order and rounding (default 0)");
     command.add_option("--threads", t.threads, "Threads (0: all cores); results do not depend on it")
@@ -109,6 +122,17 @@ void settle(ProfileOptions &o) {
     if (o.cosine) t.cosine = true;
     if (o.clip_scaled) t.clip_scaled = true;
     if (o.nesterov) t.nesterov = true;
+    if (o.round_hyperparameters) t.round_hyperparameters = true;
+    const auto format = [](const std::string &name, const char *flag, std::optional<ops::DType> &to) {
+        if (!name.empty()) to = train::format_named(name, flag);
+    };
+    format(o.gradients, "--gradients", t.kept.gradients);
+    format(o.all_reduce, "--all-reduce", t.kept.all_reduce);
+    format(o.ema, "--ema", t.kept.average);
+    format(o.step_counter, "--step-counter", t.kept.step_counter);
+    format(o.running_statistics, "--running-statistics", t.kept.running_statistics);
+    if (!o.all_reduce_order.empty())
+        t.kept.all_reduce_order = train::reduce_order_named(o.all_reduce_order, "--all-reduce-order");
     if (!o.recipes.empty()) t.recipes = split(o.recipes, ',');
     if (!o.config.empty()) o.file = train::read_config(o.config);
     t.complete_with(o.file.training);
@@ -119,7 +143,7 @@ void settle(ProfileOptions &o) {
     // Mistakes in names are told before any model is loaded.
     if (t.accumulate) (void)ops::accumulation_from(*t.accumulate);
     if (t.loss_scale) (void)train::parse_loss_scale(*t.loss_scale);
-    for (const std::string &recipe : t.recipes) (void)train::configured_recipe(o.file, recipe);
+    for (const std::string &recipe : t.recipes) (void)t.kept.in(train::configured_recipe(o.file, recipe));
 }
 
 } // namespace halfscope::cli

@@ -16,11 +16,12 @@ namespace halfscope::cli {
 struct ProfileOptions {
     std::string model;
     std::string data, loss, recipes, config, out = "out", betas, optimizer, order;
+    std::string gradients, all_reduce, all_reduce_order, ema, step_counter, running_statistics;
     std::vector<std::string> dimensions; ///< "NAME=SIZE"
     std::string device = "cpu";
     bool lockstep = false; ///< the emulator runs beside the device, and bits are compared
     int siblings = 1;
-    bool json = false, cosine = false, clip_scaled = false, nesterov = false;
+    bool json = false, cosine = false, clip_scaled = false, nesterov = false, round_hyperparameters = false;
     train::TrainingOptions training; ///< completed by settle()
     train::Config file;              ///< what --config holds
 };

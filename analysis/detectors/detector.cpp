@@ -34,6 +34,18 @@ double Evidence::setting(std::initializer_list<std::string_view> names, double a
     return absent;
 }
 
+std::pair<double, double> Evidence::betas() const {
+    std::pair<double, double> betas{0.9, 0.999};
+    const auto at = session.settings.find("betas");
+    if (at == session.settings.end()) return betas;
+    const char *end = at->second.data() + at->second.size();
+    const auto first = std::from_chars(at->second.data(), end, betas.first);
+    const char *second = first.ptr == end ? end : first.ptr + 1;
+    while (second != end && *second == ' ') ++second;
+    (void)std::from_chars(second, end, betas.second);
+    return betas;
+}
+
 Finding finding_at(const Detector &detector, Severity severity, const TensorHistory &tensor, std::int64_t first_step,
                    double weight) {
     Finding f;
@@ -56,7 +68,8 @@ std::span<const Detector> detectors() {
         no_scale_fits,          clip_before_unscale, backward_overflow,        scale_collapse,
         scale_runaway,          stuck_second_moment, unrepresentable_integers, coarse_output,
         coarse_logits,          sum_saturation,      activation_growth,        gradient_underflow_trend,
-        lost_weight_decay,      subnormal_flush,     subnormal_gradients};
+        lost_weight_decay,      subnormal_flush,     subnormal_gradients,      gradient_accumulation,
+        all_reduce_overflow,    stuck_ema,           stuck_step_counter,       running_statistics};
     return all;
 }
 

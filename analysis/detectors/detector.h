@@ -2,6 +2,7 @@
 // fidelity first (analysis/verdict), and a detector says how severe its finding is in the light of both.
 #pragma once
 
+#include "analysis/compare/finished_model.h"
 #include "analysis/compare/outcome.h"
 #include "analysis/compare/update_fidelity.h"
 #include "analysis/detectors/origin.h"
@@ -12,6 +13,7 @@
 
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace halfscope::analysis {
@@ -26,6 +28,7 @@ struct Evidence {
     const FidelitySummary &fidelity;
     const ScaleWindows &windows;
     const NonFiniteOrigins &origins;
+    const FinishedModel &finished;
 
     /// critical when the outcome is bad and fidelity does not contradict, information when it does, else `otherwise`.
     [[nodiscard]] Severity severity_if_bad(Severity otherwise) const {
@@ -38,6 +41,8 @@ struct Evidence {
     [[nodiscard]] bool dynamic_scale() const;
     /// A number among the session's settings, under the first of these names that is there; `absent` when none is.
     [[nodiscard]] double setting(std::initializer_list<std::string_view> names, double absent) const;
+    /// Adam's; 0.9 and 0.999 when the trace does not say.
+    [[nodiscard]] std::pair<double, double> betas() const;
 };
 
 /// What `halfscope explain DETECTOR` prints.
@@ -72,6 +77,7 @@ extern const Detector forward_overflow, norm_variance_overflow, nan_source, opti
     gradient_underflow_trend, mask_constant, attention_logits, exponential_overflow, cubic_overflow, sum_overflow,
     product_overflow, residual_growth, no_scale_fits, clip_before_unscale, scale_runaway, unrepresentable_integers,
     subnormal_flush, coarse_output, stuck_second_moment, weight_underflow, saturated_sigmoid, clamp_rounds_to_one,
-    log_of_lost_eps, norm_eps_lost, coarse_logits, sum_saturation, gradient_norm_overflow, rounded_hyperparameters;
+    log_of_lost_eps, norm_eps_lost, coarse_logits, sum_saturation, gradient_norm_overflow, rounded_hyperparameters,
+    gradient_accumulation, all_reduce_overflow, stuck_ema, stuck_step_counter, running_statistics;
 
 } // namespace halfscope::analysis

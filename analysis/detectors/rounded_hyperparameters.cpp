@@ -14,7 +14,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 namespace halfscope::analysis {
@@ -31,17 +30,6 @@ double rounded(double value, const number::Format &format) {
     return std::nearbyint(value / spacing) * spacing;
 }
 
-/// The two numbers of "0.9,0.999".
-std::pair<double, double> betas_of(const trace::Session &session) {
-    std::pair<double, double> betas{0.9, 0.999};
-    const auto at = session.settings.find("betas");
-    if (at == session.settings.end()) return betas;
-    const char *end = at->second.data() + at->second.size();
-    const auto first = std::from_chars(at->second.data(), end, betas.first);
-    if (first.ptr != end) (void)std::from_chars(first.ptr + 1, end, betas.second);
-    return betas;
-}
-
 void find(const Evidence &e, std::vector<Finding> &findings) {
     const auto asked = e.session.settings.find("round-hyperparameters");
     const number::Format &state = format_named(e.run.run.state_format);
@@ -52,7 +40,7 @@ void find(const Evidence &e, std::vector<Finding> &findings) {
             changed.push_back(fmt::format("{} becomes {} instead of {}", what, figure(used), figure(exact)));
     };
     if (e.run.run.optimizer.starts_with("adam")) {
-        const auto [beta1, beta2] = betas_of(e.session);
+        const auto [beta1, beta2] = e.betas();
         compare("1 - beta1", 1 - beta1, 1 - rounded(beta1, state));
         compare("1 - beta2", 1 - beta2, 1 - rounded(beta2, state));
         const double eps = e.setting({"eps", "epsilon"}, 1e-8);

@@ -19,7 +19,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cmath>
 
 namespace halfscope::analysis {
@@ -27,20 +26,6 @@ namespace halfscope::analysis {
 namespace {
 
 constexpr double telling_ratio = 1.5;
-
-/// The second of "0.9,0.999"; 0.999 when the trace does not say.
-double beta2_of(const trace::Session &session) {
-    const auto at = session.settings.find("betas");
-    if (at == session.settings.end()) return 0.999;
-    const std::size_t comma = at->second.find(',');
-    double beta = 0.999;
-    if (comma != std::string::npos) {
-        std::size_t first = comma + 1;
-        while (first < at->second.size() && at->second[first] == ' ') ++first;
-        (void)std::from_chars(at->second.data() + first, at->second.data() + at->second.size(), beta);
-    }
-    return beta;
-}
 
 bool is_second_moment(std::string_view name) { return name.ends_with(".v") || name.ends_with("exp_avg_sq"); }
 
@@ -57,7 +42,7 @@ void find(const Evidence &e, std::vector<Finding> &findings) {
     const trace::Run &run = e.run.run;
     const number::Format &state = format_named(run.state_format);
     if (!run.optimizer.starts_with("adam") || !is_reduced(state) || !e.twin) return;
-    const double beta2 = beta2_of(e.session), needed = std::ldexp(1.0, -(state.precision + 1));
+    const double beta2 = e.betas().second, needed = std::ldexp(1.0, -(state.precision + 1));
     if (!(beta2 < 1) || 1 - beta2 >= needed) return;
     const TensorHistory *worst = nullptr;
     double worst_ratio = 1;

@@ -1,5 +1,6 @@
 #include "analysis/verdict/assess.h"
 
+#include "analysis/compare/finished_model.h"
 #include "analysis/compare/outcome.h"
 #include "analysis/compare/update_fidelity.h"
 #include "analysis/detectors/detector.h"
@@ -35,6 +36,12 @@ struct Twin {
     RunRanges ranges;
 };
 
+/// fp32 runs with other seeds.
+struct Siblings {
+    std::vector<std::vector<double>> losses;
+    std::vector<std::vector<trace::Evaluation>> evaluations;
+};
+
 std::optional<double> known(double value) { return std::isnan(value) ? std::nullopt : std::optional(value); }
 
 void add_to_layers(std::vector<LayerSummary> &layers, const FidelitySummary &fidelity, const ScaleWindows &windows) {
@@ -51,7 +58,7 @@ void add_to_layers(std::vector<LayerSummary> &layers, const FidelitySummary &fid
 }
 
 RecipeAssessment assess_recipe(const trace::Session &session, const trace::Reader &reader, const trace::StoredRun &run,
-                               const Twin &twin, const std::vector<std::vector<double>> &siblings) {
+                               const Twin &twin, const Siblings &siblings) {
     RecipeAssessment result;
     result.run = run.run;
     result.complete = run.complete;
@@ -63,11 +70,12 @@ RecipeAssessment assess_recipe(const trace::Session &session, const trace::Reade
     const RunRanges *twin_ranges = twin.run ? &twin.ranges : nullptr;
     const std::vector<trace::Step> none;
     const Comparison comparison =
-        compare_outcome(run.steps, twin.run ? twin.run->steps : none, siblings, loss_format(run));
+        compare_outcome(run.steps, twin.run ? twin.run->steps : none, siblings.losses, loss_format(run));
     const FidelitySummary fidelity = summarize_fidelity(run, ranges);
     const ScaleWindows windows = scale_windows(ranges, twin_ranges);
     const NonFiniteOrigins origins = find_origins(run, ranges, twin_ranges);
-    const Evidence evidence{session, run, ranges, twin_ranges, comparison, fidelity, windows, origins};
+    const FinishedModel finished = compare_finished(run, twin.run, siblings.evaluations);
+    const Evidence evidence{session, run, ranges, twin_ranges, comparison, fidelity, windows, origins, finished};
 
     for (const Detector &detector : detectors()) detector.find(evidence, result.findings);
     rank(result.findings);
@@ -76,7 +84,7 @@ RecipeAssessment assess_recipe(const trace::Session &session, const trace::Reade
     std::vector<double> twin_losses = twin.run ? losses_of(*twin.run) : std::vector<double>{};
     if (comparison.steps > 0 && static_cast<std::int64_t>(twin_losses.size()) > comparison.steps)
         twin_losses.resize(static_cast<std::size_t>(comparison.steps));
-    Judgement judgement = judge(evidence, judge_twin(twin_losses), result.findings, siblings.size());
+    Judgement judgement = judge(evidence, judge_twin(twin_losses), result.findings, siblings.losses.size());
 
     result.verdict = judgement.verdict;
     result.headline = std::move(judgement.headline);
@@ -102,10 +110,12 @@ Assessment assess(const trace::Reader &reader, const trace::Reader &fp32) {
     const std::vector<trace::StoredRun> runs = fp32.runs();
 
     Twin twin;
-    std::vector<std::vector<double>> siblings;
+    Siblings siblings;
     for (const trace::StoredRun &run : runs) {
         if (run.run.kind == trace::Run::Kind::reference && !twin.run) twin.run = &run;
-        if (run.run.kind == trace::Run::Kind::sibling) siblings.push_back(losses_of(run));
+        if (run.run.kind != trace::Run::Kind::sibling) continue;
+        siblings.losses.push_back(losses_of(run));
+        siblings.evaluations.push_back(run.evaluations);
     }
     ReferenceAssessment &reference = assessment.reference;
     if (twin.run) {
@@ -123,7 +133,7 @@ Assessment assess(const trace::Reader &reader, const trace::Reader &fp32) {
         reference.sound = false;
         reference.problem = "the trace has no fp32 twin";
     }
-    reference.sibling_losses = siblings;
+    reference.sibling_losses = siblings.losses;
 
     for (const trace::StoredRun &run : &reader == &fp32 ? runs : reader.runs())
         if (run.run.kind == trace::Run::Kind::recipe)

@@ -94,6 +94,15 @@ struct Weighing {
             return f.detector == activation_growth.info.id || f.detector == gradient_underflow_trend.info.id;
         });
     }
+    /// What training left for evaluation is worse than the twin's for the format it was kept in.
+    [[nodiscard]] bool finished_badly() const {
+        const auto bad = [](const std::optional<FinishedLoss> &loss) { return loss && loss->bad(); };
+        return bad(e.finished.statistics) || bad(e.finished.average);
+    }
+    [[nodiscard]] bool finished_visibly_worse() const {
+        const auto visible = [](const std::optional<FinishedLoss> &loss) { return loss && loss->visibly_worse(); };
+        return visible(e.finished.statistics) || visible(e.finished.average);
+    }
     [[nodiscard]] bool collapsed() const {
         return std::any_of(findings.begin(), findings.end(), [](const Finding &f) {
             return f.detector == scale_collapse.info.id && f.severity == Severity::critical;
@@ -205,6 +214,8 @@ Judgement weigh(const Weighing &w) {
         return by_fidelity_alone(
             w, fmt::format("The updates are too small to move the loss in {} steps, in fp32 as well", c.steps));
     }
+    if (w.finished_badly())
+        return {Verdict::unsafe, w.blame("The training loss does not show it, the finished model does."), {}};
     if (!c.loss_readable && !c.judged_in_fp32) return by_fidelity_alone(w, without_stop(c.outcome.sentence));
     if (c.standing == Standing::worse) {
         if (w.updates_broken() || (w.knows_why() && c.excess >= much_worse_excess)) return w.unsafe();
@@ -244,6 +255,8 @@ Judgement weigh(const Weighing &w) {
         return w.risky(w.blame(fmt::format(
             "{}, and the loss is slightly but consistently above the twin's ({} against {}).",
             continued(fidelity_in_words(e.fidelity)), figure(c.outcome.final), figure(c.outcome.reference_final))));
+    if (w.finished_visibly_worse())
+        return w.risky(w.blame("The training loss does not show it, the finished model does, a little."));
     if (w.growing()) return w.risky(w.blame("So far it trains like the fp32 twin."));
     return safe(w);
 }

@@ -7,6 +7,9 @@
 // 3. Outcome bad (diverged, stalled, much worse), or a static loss scale that skips every step of the second half:
 //    unsafe. Worse: risky; unsafe when the updates are broken as well, or when a detector names a cause and the gap is
 //    a tenth or more.
+//    The same where the finished model is (compare/finished_model.h): the loss in evaluation mode, or of the average
+//    of weights, a tenth above the twin's and above what fp32 would have kept of the same training. Training does not
+//    show it. At half of that: risky.
 // 4. Outcome fine: safe, whatever the counters say. Risky when the updates are broken or a layer is frozen all the same
 //    (the loss of a short run need not show it), when the updates lose a tenth or more and the loss is consistently
 //    above the twin's batch by batch, though within the noise of seeds, or when activations grow towards overflow or

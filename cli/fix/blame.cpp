@@ -15,10 +15,21 @@ namespace {
 
 using analysis::Finding, analysis::RecipeAssessment, analysis::Severity;
 
-enum class Blame : std::uint8_t { layer, scale, optimizer };
+enum class Blame : std::uint8_t { layer, scale, optimizer, kept };
+
+/// The part of the recipe whose format is to blame for what was kept in it.
+std::optional<ChangeKind> kept_part(std::string_view id) {
+    if (id == analysis::gradient_accumulation.info.id || id == analysis::all_reduce_overflow.info.id)
+        return ChangeKind::gradients;
+    if (id == analysis::stuck_ema.info.id) return ChangeKind::average;
+    if (id == analysis::stuck_step_counter.info.id) return ChangeKind::step_counter;
+    if (id == analysis::running_statistics.info.id) return ChangeKind::statistics;
+    return std::nullopt;
+}
 
 Blame blame_of(const Finding &finding) {
     const std::string_view id = finding.detector;
+    if (kept_part(id)) return Blame::kept;
     for (const auto *detector : {&analysis::gradient_underflow, &analysis::gradient_underflow_trend,
                                  &analysis::no_scale_fits, &analysis::backward_overflow, &analysis::scale_runaway,
                                  &analysis::subnormal_gradients, &analysis::subnormal_flush})
@@ -64,6 +75,7 @@ class Suggestions {
             if (finding.detector == analysis::no_scale_fits.info.id) layer(loudest_layer(assessment_));
             return;
         case Blame::optimizer: optimizer(); return;
+        case Blame::kept: part(*kept_part(finding.detector)); return;
         case Blame::layer: break;
         }
         if (is_optimizers(assessment_, finding.tensor)) {

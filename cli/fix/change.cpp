@@ -43,8 +43,14 @@ void make(Recipe &recipe, const Change &change, std::span<const Recipe> own) {
         recipe.state = DType::fp32;
         recipe.update = train::UpdateRounding::nearest; // the others are for weights without masters
         break;
-    case ChangeKind::norms: recipe.policy = Policy::o2; break;
-    case ChangeKind::gradients: recipe.gradients = DType::fp32; break;
+    case ChangeKind::norms:
+        recipe.policy = Policy::o2;
+        recipe.running_statistics = DType::fp32;
+        break;
+    case ChangeKind::gradients: recipe.gradients = recipe.all_reduce = DType::fp32; break;
+    case ChangeKind::average: recipe.average = DType::fp32; break;
+    case ChangeKind::step_counter: recipe.step_counter = DType::fp32; break;
+    case ChangeKind::statistics: recipe.running_statistics = DType::fp32; break;
     case ChangeKind::accumulation: recipe.accumulation = with_wide_accumulator(recipe.accumulation); break;
     }
 }
@@ -59,14 +65,20 @@ Recipe changed(const Recipe &recipe, std::span<const Change> changes, std::span<
     return result;
 }
 
-std::vector<Change> part_changes(const Recipe &recipe, int micro_batches) {
+std::vector<Change> part_changes(const Recipe &recipe, const train::TrainingSettings &training) {
     std::vector<Change> changes;
     if (recipe.policy == Policy::full) return changes;
     const bool narrow = ops::is_16bit(recipe.weights);
     if (with_wide_accumulator(recipe.accumulation) != recipe.accumulation)
         changes.push_back({ChangeKind::accumulation});
+    const bool adam = training.optimizer.kind != train::OptimizerKind::sgd;
+    if (adam && ops::is_16bit(recipe.step_counter)) changes.push_back({ChangeKind::step_counter});
+    if (ops::is_16bit(recipe.running_statistics)) changes.push_back({ChangeKind::statistics});
     if (recipe.policy == Policy::pure) changes.push_back({ChangeKind::norms});
-    if (narrow && micro_batches > 1 && ops::is_16bit(recipe.gradients)) changes.push_back({ChangeKind::gradients});
+    if ((training.micro_batches > 1 && ops::is_16bit(recipe.gradients)) ||
+        (training.ranks > 1 && ops::is_16bit(recipe.all_reduce)))
+        changes.push_back({ChangeKind::gradients});
+    if (training.ema_decay > 0 && ops::is_16bit(recipe.average)) changes.push_back({ChangeKind::average});
     if (narrow && !recipe.master_weights)
         changes.push_back({ChangeKind::masters});
     else if (narrow && ops::is_16bit(recipe.state))
@@ -95,6 +107,9 @@ std::string in_words(const Change &change) {
     case ChangeKind::masters: return "fp32 master weights and optimizer state";
     case ChangeKind::norms: return "norm layers' weights and the loss in fp32";
     case ChangeKind::gradients: return "gradients added up in fp32";
+    case ChangeKind::average: return "the average of the weights in fp32";
+    case ChangeKind::step_counter: return "the step counter in fp32";
+    case ChangeKind::statistics: return "running statistics in fp32";
     case ChangeKind::accumulation: break;
     }
     return "matrix products that accumulate in fp32";

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "emulation/train/recipe/recipe.h"
+#include "emulation/train/training_settings.h"
 
 #include <span>
 #include <string>
@@ -17,7 +18,10 @@ enum class ChangeKind : std::uint8_t {
     state,        ///< optimizer state in fp32, beside master weights that the recipe has
     masters,      ///< fp32 master weights, and the optimizer's state with them, as every framework has it
     norms,        ///< norm layers' weights and an attached loss in fp32 (policy pure becomes o2)
-    gradients,    ///< .grad, in which micro-batches are added up, in fp32
+    gradients,    ///< what micro-batches and ranks are added up in, in fp32
+    average,      ///< the average of the weights in fp32
+    step_counter, ///< Adam's step counter in fp32
+    statistics,   ///< batch norms' running statistics in fp32
     accumulation, ///< matrix products accumulate in fp32
 };
 
@@ -33,9 +37,9 @@ struct Change {
 [[nodiscard]] train::Recipe changed(const train::Recipe &recipe, std::span<const Change> changes,
                                     std::span<const train::Recipe> own = {});
 
-/// Changes of the recipe's parts that are left to make, the cheapest in memory first. `micro_batches` are added up in a
-/// step: with one, the type they are added up in is none.
-[[nodiscard]] std::vector<Change> part_changes(const train::Recipe &recipe, int micro_batches);
+/// Changes of the recipe's parts that are left to make, the cheapest in memory first, and of these those that matter to
+/// such a training: one batch a step is not added up, and SGD counts no steps.
+[[nodiscard]] std::vector<Change> part_changes(const train::Recipe &recipe, const train::TrainingSettings &training);
 
 /// Recipes to turn to when no change of this one helps: the same format with less in it, then the other format.
 [[nodiscard]] std::vector<Change> other_recipes(const train::Recipe &recipe);

@@ -108,11 +108,11 @@ class RecipeFix {
         train::Recipe recipe = *at;
         if (settings.loss_scale) recipe.loss_scale = *settings.loss_scale;
         if (settings.accumulation) recipe.accumulation = *settings.accumulation;
-        return recipe;
+        return settings.kept.in(std::move(recipe));
     }
 
     [[nodiscard]] std::vector<Change> parts_of(const train::Recipe &recipe) const {
-        return part_changes(recipe, profiled_.settings.training.micro_batches);
+        return part_changes(recipe, profiled_.settings.training);
     }
 
     [[nodiscard]] SearchSpace space() const {

@@ -33,8 +33,9 @@ std::string overlay_of(const train::Recipe &fixed, const ProfileOptions &options
     for (std::string line; std::getline(lines, line);) fmt::format_to(std::back_inserter(text), "# {}\n", line);
     train::TrainingOptions training = options.training;
     training.recipes = {fixed.name};
-    training.loss_scale.reset(); // both are the recipe's now
+    training.loss_scale.reset(); // these are the recipe's now
     training.accumulate.reset();
+    training.kept = {};
     return text + '\n' + train::training_as_toml(training) + '\n' + train::recipe_as_toml(fixed);
 }
 

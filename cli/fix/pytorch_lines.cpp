@@ -67,6 +67,11 @@ class Script {
         return std::any_of(graph_.weights.begin(), graph_.weights.end(),
                            [&](model::ValueId weight) { return graph_.value(weight).layer == layer; });
     }
+    [[nodiscard]] bool has_batch_norm() const {
+        return std::any_of(graph_.nodes.begin(), graph_.nodes.end(), [](const model::Node &node) {
+            return node.operation.kind == ops::OpKind::batch_norm_training;
+        });
+    }
     void put(std::string line) { lines_.push_back(std::move(line)); }
 
     void store_in_16_bits() {
@@ -80,7 +85,9 @@ class Script {
     }
 
     void layers_in_fp32() {
-        const bool norms = recipe_.policy == Policy::o2;
+        // PyTorch's batch norm wants its weights in the type of its running statistics.
+        const bool wide_statistics = recipe_.running_statistics == ops::DType::fp32 && has_batch_norm();
+        const bool norms = recipe_.policy == Policy::o2 || (recipe_.policy == Policy::pure && wide_statistics);
         if (!modules_.empty() || norms) {
             put("def in_fp32(module, back=False):  # weights and arithmetic; back: the result in the type of the "
                 "input");
@@ -129,6 +136,12 @@ class Script {
             put(fmt::format("optimizer = torch.optim.{}({}, lr={}, betas=({}, {}), eps={}, weight_decay={})",
                             o.kind == train::OptimizerKind::adam ? "Adam" : "AdamW", what, o.learning_rate, o.beta1,
                             o.beta2, o.epsilon, o.weight_decay));
+        if (settings_.ema_decay > 0)
+            put(fmt::format("averages = [p.detach().clone().to({}) for p in {}]",
+                            recipe_.average == ops::DType::fp32   ? "torch.float32"
+                            : recipe_.average == ops::DType::fp16 ? "torch.float16"
+                                                                  : "torch.bfloat16",
+                            what));
         if (has_scaler())
             scaler();
         else if (scales())
@@ -187,6 +200,12 @@ class Script {
             put("    with torch.no_grad():");
             put("        for master, weight in zip(masters, weights):");
             put("            weight.copy_(master)");
+        }
+        if (settings_.ema_decay > 0) {
+            put("    with torch.no_grad():");
+            put(fmt::format("        for average, weight in zip(averages, {}):",
+                            masters_ ? "masters" : "model.parameters()"));
+            put(fmt::format("            average.lerp_(weight.to(average.dtype), {})", 1 - settings_.ema_decay));
         }
         put("    optimizer.zero_grad()");
     }

@@ -58,8 +58,8 @@ std::optional<analysis::RecipeAssessment> Trials::run(const train::Recipe &recip
     settings.recipes = {recipe};
     settings.loss_scale.reset(); // the recipe says so itself
     settings.accumulation.reset();
+    settings.kept = {};
     settings.reference = false;
-    settings.evaluation = false;
     if (!train_into(folder_, setting_.model.graph, settings, label)) return std::nullopt;
     analysis::Assessment assessment = analysis::assess(trace::Reader(folder_), *fp32_);
     return std::move(assessment.recipes.front());
@@ -71,7 +71,7 @@ std::optional<analysis::RecipeAssessment> Trials::confirm(const train::Recipe &r
     settings.recipes = {recipe};
     settings.loss_scale.reset();
     settings.accumulation.reset();
-    settings.evaluation = false;
+    settings.kept = {};
     settings.training.seed = seed;
     const std::string label = fmt::format("confirming with seed {}", seed);
     const model::Graph graph = settings.reinitialised ? settings.reinitialised(seed) : setting_.model.graph;

@@ -32,11 +32,16 @@ struct TrainingSettings {
     bool cosine = false;      ///< falls to 0 at the last step, after the warm-up
     double clip_norm = 0;     ///< largest L2 norm of all gradients together; 0: no clipping
     bool clip_scaled = false; ///< clips before unscaling: a mistake, to show what it does
-    int micro_batches = 1;    ///< gradients of so many batches are added up before each step
+    int micro_batches = 1;    ///< gradients of so many batches are added up on each rank before each step
+    int ranks = 1;            ///< emulated processes whose gradients are averaged: each takes batches of its own
+    double ema_decay = 0;     ///< an average of the weights a = a + (1 - ema_decay) (w - a) is kept; 0: none
     std::uint64_t seed = 0;   ///< dropout, stochastic rounding, order of samples
     data::Order order = data::Order::shuffled;
     std::vector<std::string> freeze; ///< ECMAScript, searched in weights' names: kept as they are
     std::int64_t trace_every = 1;    ///< statistics of every tensor are taken in every k-th step; 0: never
+
+    /// Taken in one step, rank by rank.
+    [[nodiscard]] int batches_per_step() const { return micro_batches * ranks; }
 };
 
 /// Of 0-based `step`.

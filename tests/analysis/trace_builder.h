@@ -60,6 +60,7 @@ class TraceBuilder {
         records_.clear();
         fidelity_.clear();
         events_.clear();
+        drifts_.clear();
         open_ = false;
         next_step_ = 0;
         return run_;
@@ -137,6 +138,18 @@ class TraceBuilder {
     }
     void fidelity(trace::Fidelity f) { fidelity_.push_back(std::move(f)); }
 
+    /// What a value kept in bf16 has become by the step being built.
+    void drift(const std::string &kind, const std::string &layer, double retained, double distance, std::int64_t terms,
+               const std::string &name = "weight") {
+        const std::string full = layer.empty() ? std::string() : layer + "." + name;
+        drifts_.push_back({0, kind, full, layer, "bf16", terms, 1000, retained, distance, retained == 0 ? 1.0 : 0.0});
+    }
+    /// Of the finished run; before end().
+    void evaluation(const std::string &metric, double value) {
+        open();
+        writer_->evaluation(run_.id, {next_step_, metric, value});
+    }
+
     void event(const std::string &kind, const std::string &tensor, double input_amax, std::string detail = {}) {
         const trace::TensorInfo &info = find(tensor);
         trace::Event e;
@@ -174,7 +187,9 @@ class TraceBuilder {
         for (auto &r : records_) r.step = s.step;
         for (auto &f : fidelity_) f.step = s.step;
         for (auto &e : events_) e.step = s.step;
-        writer_->step(run_.id, s, records_, fidelity_, events_);
+        for (auto &d : drifts_) d.step = s.step;
+        writer_->step(run_.id, s, records_, fidelity_, events_, drifts_);
+        drifts_.clear();
         records_.clear();
         fidelity_.clear();
         events_.clear();
@@ -220,6 +235,7 @@ class TraceBuilder {
     std::vector<trace::TensorStep> records_;
     std::vector<trace::Fidelity> fidelity_;
     std::vector<trace::Event> events_;
+    std::vector<trace::Drift> drifts_;
     double loss_in_fp32_ = not_a_number, gradient_norm_ = 0;
     bool open_ = false;
     std::int64_t next_step_ = 0;

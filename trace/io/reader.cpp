@@ -111,6 +111,25 @@ std::vector<Event> read_events(Database &database, RunId run) {
     return events;
 }
 
+bool has_table(Database &database, std::string_view name) {
+    Statement row(database, "SELECT 1 FROM sqlite_master WHERE name = ?");
+    row << name;
+    return row.next();
+}
+
+std::vector<Drift> read_drifts(Database &database, RunId run) {
+    // Traces written before the table existed have none.
+    if (!has_table(database, "drifts")) return {};
+    Statement row(database, "SELECT step, kind, name, layer, format, terms, elements, retained, distance, stuck FROM "
+                            "drifts WHERE run = ? ORDER BY step, position");
+    row << run;
+    std::vector<Drift> drifts;
+    while (row.next())
+        drifts.push_back({row.integer(0), row.text(1), row.text(2), row.text(3), row.text(4), row.integer(5),
+                          row.integer(6), row.real(7), row.real(8), row.real(9)});
+    return drifts;
+}
+
 std::vector<Evaluation> read_evaluations(Database &database, RunId run) {
     Statement row(database, "SELECT step, metric, value FROM evaluations WHERE run = ? ORDER BY id");
     row << run;
@@ -120,8 +139,7 @@ std::vector<Evaluation> read_evaluations(Database &database, RunId run) {
 }
 
 std::optional<StepCost> read_cost(Database &database, RunId run) {
-    // Traces written before the table existed have none.
-    if (database.integer("SELECT count(*) FROM sqlite_master WHERE name = 'step_costs'") == 0) return std::nullopt;
+    if (!has_table(database, "step_costs")) return std::nullopt; // as above
     Statement row(database, "SELECT weight_bytes, master_bytes, gradient_bytes, state_bytes, activation_bytes, "
                             "multiply_adds, multiply_adds_16bit FROM step_costs WHERE run = ?");
     row << run;
@@ -209,6 +227,7 @@ std::vector<StoredRun> Reader::runs() const {
         stored.tensors = read_tensors(database, stored.run.id);
         stored.steps = read_steps(database, stored.run.id);
         stored.fidelity = read_fidelity(database, stored.run.id);
+        stored.drifts = read_drifts(database, stored.run.id);
         stored.events = read_events(database, stored.run.id);
         stored.evaluations = read_evaluations(database, stored.run.id);
     }

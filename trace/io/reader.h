@@ -16,6 +16,7 @@ struct StoredRun {
     std::vector<TensorInfo> tensors;
     std::vector<Step> steps; ///< ascending
     std::vector<Fidelity> fidelity;
+    std::vector<Drift> drifts;
     std::vector<Event> events;
     std::vector<Evaluation> evaluations;
 };

@@ -59,6 +59,7 @@ struct Writer::Implementation {
         insert_tensor_step.emplace(database, "INSERT INTO tensor_steps VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
         insert_fidelity.emplace(database, "INSERT INTO fidelity VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
         insert_event.emplace(database, "INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?,?,?,?)");
+        insert_drift.emplace(database, "INSERT INTO drifts VALUES (?,?,?,?,?,?,?,?,?,?,?,?)");
     }
 
     void put(RunId run, const TensorStep &record) {
@@ -83,8 +84,14 @@ struct Writer::Implementation {
         insert_event->run();
     }
 
+    void put(RunId run, std::int64_t position, const Drift &d) {
+        *insert_drift << run << d.step << position << d.kind << d.name << d.layer << d.format << d.terms << d.elements
+                      << d.retained << d.distance << d.stuck;
+        insert_drift->run();
+    }
+
     Database database;
-    std::optional<Statement> insert_step, insert_tensor_step, insert_fidelity, insert_event;
+    std::optional<Statement> insert_step, insert_tensor_step, insert_fidelity, insert_event, insert_drift;
     std::vector<std::uint8_t> blob;
 };
 
@@ -161,12 +168,13 @@ void Writer::tensors(RunId run, std::span<const TensorInfo> tensors) {
 }
 
 void Writer::step(RunId run, const Step &step, std::span<const TensorStep> tensors, std::span<const Fidelity> fidelity,
-                  std::span<const Event> events) {
+                  std::span<const Event> events, std::span<const Drift> drifts) {
     Implementation &to = *implementation_;
     Transaction transaction(to.database);
     for (const TensorStep &record : tensors) to.put(run, record);
     for (std::size_t i = 0; i < fidelity.size(); ++i) to.put(run, static_cast<std::int64_t>(i), fidelity[i]);
     for (std::size_t i = 0; i < events.size(); ++i) to.put(run, static_cast<std::int64_t>(i), events[i]);
+    for (std::size_t i = 0; i < drifts.size(); ++i) to.put(run, static_cast<std::int64_t>(i), drifts[i]);
     *to.insert_step << run << step.step << step.loss << step.loss_scale << step.loss_scale_after << step.skipped
                     << step.gradient_norm << step.learning_rate << step.seconds << step.loss_in_fp32;
     to.insert_step->run();

@@ -23,7 +23,7 @@ class Writer {
     void tensors(RunId run, std::span<const TensorInfo> tensors);
     /// One transaction: all or nothing survives a kill.
     void step(RunId run, const Step &step, std::span<const TensorStep> tensors, std::span<const Fidelity> fidelity,
-              std::span<const Event> events);
+              std::span<const Event> events, std::span<const Drift> drifts = {});
     void evaluation(RunId run, const Evaluation &evaluation);
     void end_run(RunId run); ///< marks it complete
 

@@ -126,6 +126,25 @@ struct Fidelity {
     double update_dot = 0, update_squares = 0, reference_squares = 0; ///< sums, so that layers can be pooled
 };
 
+/// What a recipe keeps adding to in a format of its own, beside the same additions of the same terms in fp32 or wider:
+/// whatever is lost was lost in the adding, neither in the terms nor upstream.
+struct Drift {
+    std::int64_t step = 0;
+    std::string kind;          ///< "gradient_sum", "average", "running_statistics", "step_counter"
+    std::string name;          ///< of the weight, or of the buffer; "" for the step counter
+    std::string layer;         ///< the user's layer name
+    std::string format;        ///< the narrowest it is kept in: "bf16", ...
+    std::int64_t terms = 0;    ///< added so far: micro-batches of the step over all ranks, or steps
+    std::int64_t elements = 0; ///< compared
+    /// With k what was kept and x what the exact sum is, both less what they began with: k . x / |x|^2; nan when x is
+    /// zero or either is not finite.
+    double retained = 0;
+    /// |k - x| / |x|. For running statistics, whose harm is relative to other figures, the root mean square over the
+    /// channels of (mean kept - exact mean) / exact deviation, or of (variance kept / exact variance - 1).
+    double distance = 0;
+    double stuck = 0; ///< share of the elements with x != 0 whose k is 0
+};
+
 /// The first operation of a run that turned finite operands into inf or NaN, and other one-off facts.
 struct Event {
     std::int64_t step = 0;
@@ -143,7 +162,10 @@ struct Event {
 /// Summary of evaluation on held-out data, where there is any.
 struct Evaluation {
     std::int64_t step = 0;
-    std::string metric; ///< "accuracy", "loss"
+    /// "accuracy", "loss": of the finished model. "averaged_loss", "averaged_accuracy": of the average of its weights,
+    /// where one is kept. "exact_loss", "exact_averaged_loss": what the same run would give had it kept its running
+    /// statistics and its average in fp32; absent where it did.
+    std::string metric;
     double value = 0;
 };
 

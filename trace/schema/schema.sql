@@ -148,6 +148,23 @@ CREATE TABLE fidelity (
     PRIMARY KEY (run, step, position)
 ) WITHOUT ROWID;
 
+-- What is kept in a format of its own beside the same additions in fp32 or wider.
+CREATE TABLE drifts (
+    run      INTEGER NOT NULL,
+    step     INTEGER NOT NULL,
+    position INTEGER NOT NULL, -- order within the step
+    kind     TEXT    NOT NULL,
+    name     TEXT    NOT NULL,
+    layer    TEXT    NOT NULL,
+    format   TEXT    NOT NULL,
+    terms    INTEGER NOT NULL,
+    elements INTEGER NOT NULL,
+    retained,
+    distance,
+    stuck,
+    PRIMARY KEY (run, step, position)
+) WITHOUT ROWID;
+
 -- One-off facts: the first operation that turned finite operands into inf or NaN, ...
 CREATE TABLE events (
     run             INTEGER NOT NULL,

@@ -124,12 +124,29 @@ void read_training(const Reader &reader, const toml::table &table, TrainingOptio
     const auto flag = [&](std::optional<bool> &to) {
         return [&reader, &to](const toml::node &node, std::string_view key) { to = reader.flag(node, key); };
     };
+    const auto format = [&](std::optional<ops::DType> &to) {
+        return [&reader, &to](const toml::node &node, std::string_view key) {
+            to = reader.placed(node, [&] { return format_named(reader.text(node, key), key); });
+        };
+    };
     reader.read(
         table, "[train]",
         {{"steps", whole(options.steps)},
          {"batch", whole(options.batch)},
          {"warmup", whole(options.warmup)},
          {"accumulated-batches", whole(options.micro_batches)},
+         {"ranks", whole(options.ranks)},
+         {"gradients", format(options.kept.gradients)},
+         {"all-reduce", format(options.kept.all_reduce)},
+         {"ema", format(options.kept.average)},
+         {"step-counter", format(options.kept.step_counter)},
+         {"running-statistics", format(options.kept.running_statistics)},
+         {"ema-decay", number(options.ema_decay)},
+         {"all-reduce-order",
+          [&](const toml::node &node, std::string_view key) {
+              options.kept.all_reduce_order =
+                  reader.placed(node, [&] { return reduce_order_named(reader.text(node, key), key); });
+          }},
          {"trace-every", whole(options.trace_every)},
          {"lr", number(options.learning_rate)},
          {"momentum", number(options.momentum)},
@@ -235,6 +252,15 @@ Recipe read_recipe(const Reader &reader, const std::string &name, const toml::no
          {"weights", format(recipe.weights)},
          {"state", format(recipe.state)},
          {"gradients", format(recipe.gradients)},
+         {"all-reduce", format(recipe.all_reduce)},
+         {"ema", format(recipe.average)},
+         {"step-counter", format(recipe.step_counter)},
+         {"running-statistics", format(recipe.running_statistics)},
+         {"all-reduce-order",
+          [&](const toml::node &node, std::string_view key) {
+              recipe.all_reduce_order =
+                  reader.placed(node, [&] { return reduce_order_named(reader.text(node, key), key); });
+          }},
          {"autocast",
           [&](const toml::node &node, std::string_view key) {
               recipe.autocast_lists = reader.text(node, key);

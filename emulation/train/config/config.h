@@ -40,9 +40,11 @@ struct Config {
 
 /// Keys of [train]: recipes, steps, batch, optimizer, lr, momentum, dampening, nesterov, betas, eps, weight-decay,
 /// clip-norm, clip-before-unscaling, round-hyperparameters (lr, betas and eps in the format of the optimizer's state),
-/// loss-scale, accumulate, accumulated-batches, warmup, cosine, seed, threads, order,
-/// freeze, trace-every. Keys of a recipe: base, description, policy, compute, autocast, weights, master-weights, state,
-/// gradients, accumulation, loss-scale, update, flush-subnormals, layers. Throws std::invalid_argument with one
+/// loss-scale, accumulate, accumulated-batches, ranks, ema-decay, warmup, cosine, seed, threads, order, freeze,
+/// trace-every, and, for every 16-bit recipe, gradients, all-reduce, all-reduce-order, ema, step-counter,
+/// running-statistics. Keys of a recipe: base, description, policy, compute, autocast, weights, master-weights, state,
+/// gradients, all-reduce, all-reduce-order, ema, step-counter, running-statistics, accumulation, loss-scale, update,
+/// flush-subnormals, layers. Throws std::invalid_argument with one
 /// sentence naming `where`, the line and the nearest valid name: not TOML, an unknown key, a value of the wrong type, a
 /// recipe that contradicts itself.
 [[nodiscard]] Config parse_config(std::string_view text, const std::string &where);

@@ -34,6 +34,11 @@ Lines fields_of(const Recipe &recipe) {
             {"master-weights", toml_of(recipe.master_weights)},
             {"state", toml_string(ops::name_of(recipe.state))},
             {"gradients", toml_string(ops::name_of(recipe.gradients))},
+            {"all-reduce", toml_string(ops::name_of(recipe.all_reduce))},
+            {"all-reduce-order", toml_string(name_of(recipe.all_reduce_order))},
+            {"ema", toml_string(ops::name_of(recipe.average))},
+            {"step-counter", toml_string(ops::name_of(recipe.step_counter))},
+            {"running-statistics", toml_string(ops::name_of(recipe.running_statistics))},
             {"accumulation", toml_string(ops::name_of(recipe.accumulation))},
             {"loss-scale", toml_string(recipe.loss_scale)},
             {"update", toml_string(name_of(recipe.update))},
@@ -65,6 +70,14 @@ Lines fields_of(const TrainingOptions &o) {
     };
     if (!o.recipes.empty()) lines.emplace_back("recipes", toml_of(o.recipes));
     put("steps", o.steps), put("batch", o.batch), put("accumulated-batches", o.micro_batches);
+    put("ranks", o.ranks);
+    const auto format = [&](std::string_view key, const std::optional<ops::DType> &value) {
+        if (value) lines.emplace_back(key, toml_string(ops::name_of(*value)));
+    };
+    format("gradients", o.kept.gradients), format("all-reduce", o.kept.all_reduce);
+    format("ema", o.kept.average), format("step-counter", o.kept.step_counter);
+    format("running-statistics", o.kept.running_statistics), put("ema-decay", o.ema_decay);
+    if (o.kept.all_reduce_order) lines.emplace_back("all-reduce-order", toml_string(name_of(*o.kept.all_reduce_order)));
     if (o.optimizer) lines.emplace_back("optimizer", toml_string(name_of(*o.optimizer)));
     put("lr", o.learning_rate), put("momentum", o.momentum), put("dampening", o.dampening);
     put("nesterov", o.nesterov);
@@ -149,6 +162,10 @@ std::span<const std::string_view> written_training_keys() {
         all.seed = 1;
         all.order = data::Order::file;
         all.loss_scale = all.accumulate = "x";
+        all.ranks = 1;
+        all.ema_decay = 0.5;
+        constexpr auto format = ops::DType::fp16;
+        all.kept = {format, format, format, format, format, ReduceOrder::sum_first};
         std::vector<std::string_view> names{"threads"}; // not written: results do not depend on it
         for (const auto &[key, value] : fields_of(all)) names.push_back(key);
         return names;

@@ -68,6 +68,7 @@ class Lowering {
     Graph run() {
         std::vector<Node> nodes = std::exchange(graph_.nodes, {});
         if (stores_16bit()) choose_storage(nodes);
+        if (recipe_.policy != Policy::full) choose_statistics_storage(nodes);
         for (std::size_t i = 0; i < nodes.size(); ++i) lower_node(std::move(nodes[i]), static_cast<NodeId>(i));
         return std::move(graph_);
     }
@@ -104,6 +105,21 @@ class Lowering {
             if (!stored || !wants_16bit[id] || !castable(static_cast<ValueId>(id))) continue;
             value.dtype = value.role == Role::weight ? recipe_.weights : recipe_.compute;
             if (value.data) value.data = converted(*value.data, value.dtype);
+        }
+    }
+
+    /// Running statistics, but for layers with a format of their own.
+    void choose_statistics_storage(const std::vector<Node> &nodes) {
+        for (std::size_t i = 0; i < nodes.size(); ++i) {
+            const bool trains = nodes[i].operation.kind == OpKind::batch_norm_training;
+            if (!trains || overrides_.format_of(static_cast<NodeId>(i))) continue;
+            for (const std::size_t operand : {3, 4}) {
+                const ValueId id = nodes[i].inputs[operand];
+                Value &value = graph_.value(id);
+                if (value.role != Role::buffer || !castable(id)) continue;
+                value.dtype = recipe_.running_statistics;
+                if (value.data) value.data = converted(*value.data, value.dtype);
+            }
         }
     }
 

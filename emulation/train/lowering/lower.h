@@ -21,6 +21,8 @@ namespace halfscope::train {
 /// In o2 and pure, matrix products cast wider operands down; other operations take the widest type of their operands.
 /// Layer overrides come last and win.
 ///
+/// Running statistics of batch norms are stored as the recipe says, but for layers that are overridden.
+///
 /// Products whose operands are all 16-bit accumulate as the recipe says, and their gradients with them; all others, the
 /// fp32 run among them, are fma chains.
 ///

@@ -1,10 +1,12 @@
 #include "emulation/train/profile/evaluation.h"
 
-#include "emulation/number/round_array.h"
 #include "emulation/train/lowering/lower.h"
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
+#include <string>
+#include <utility>
 
 namespace halfscope::train {
 namespace {
@@ -41,6 +43,99 @@ std::pair<std::int64_t, std::int64_t> count_right(const std::vector<double> &sco
     return {right, counted};
 }
 
+/// The graph in which batch norms read running statistics in fp32.
+model::Graph with_wide_statistics(model::Graph graph, const ExactRunningStatistics &statistics) {
+    for (const ExactStatistics &norm : statistics.norms())
+        for (const ValueId id : {norm.mean, norm.variance}) {
+            model::Value &value = graph.value(id);
+            value.dtype = ops::DType::fp32;
+            if (value.data) value.data = converted(*value.data, value.dtype);
+        }
+    return graph;
+}
+
+/// One reading of a trained model on a part of the data.
+class Reading {
+  public:
+    Reading(const model::Graph &graph, TrainingRun &run)
+        : graph_(graph),
+          classes_(classification_of(graph)),
+          backend_(run.executor().backend()),
+          executor_(graph, backend_, wanted()) {
+        for (const auto *ids : {&graph.weights, &graph.buffers})
+            for (ValueId id : *ids) put(run.executor().view(id), id);
+    }
+
+    void put(const ops::TensorView &from, ValueId id) {
+        ops::Operation copy;
+        copy.kind = ops::OpKind::cast;
+        const ops::TensorView to = executor_.view(id);
+        backend_.run(copy, {&from, 1}, {&to, 1});
+    }
+    void put(const std::vector<double> &values, ValueId id) {
+        ops::HostTensor tensor(ops::DType::fp32, graph_.value(id).shape);
+        std::transform(values.begin(), values.end(), tensor.as<float>().begin(),
+                       [](double value) { return static_cast<float>(value); });
+        executor_.upload(id, tensor);
+    }
+
+    /// The first `batches` batches of the split; false when it was stopped.
+    bool read(const data::Dataset &dataset, data::Split split, std::int64_t batch, std::int64_t batches,
+              const std::atomic<bool> *stop) {
+        for (std::int64_t i = 0; i < batches; ++i) {
+            if (stop && *stop) return false;
+            std::vector<std::int64_t> samples(static_cast<std::size_t>(batch));
+            std::iota(samples.begin(), samples.end(), i * batch);
+            const auto tensors = dataset.batch(samples, split);
+            for (std::size_t k = 0; k < graph_.inputs.size(); ++k) executor_.upload(graph_.inputs[k], tensors[k]);
+            executor_.run(0, 0);
+            loss_ += executor_.scalar(graph_.loss) / static_cast<double>(batches);
+            if (classes_.scores == model::none) continue;
+            const ops::HostTensor targets = executor_.download(classes_.targets);
+            const auto [r, c] = count_right(doubles_of(backend_, executor_.view(classes_.scores)),
+                                            graph_.value(classes_.scores).shape, targets.as<std::int64_t>());
+            right_ += r, counted_ += c;
+        }
+        return true;
+    }
+
+    [[nodiscard]] double loss() const { return loss_; }
+    [[nodiscard]] std::optional<double> accuracy() const {
+        if (counted_ == 0) return std::nullopt;
+        return static_cast<double>(right_) / static_cast<double>(counted_);
+    }
+
+  private:
+    [[nodiscard]] std::vector<ValueId> wanted() const {
+        std::vector<ValueId> values{graph_.loss};
+        if (classes_.scores != model::none) values.insert(values.end(), {classes_.scores, classes_.targets});
+        return values;
+    }
+
+    const model::Graph &graph_;
+    Classification classes_;
+    ops::Backend &backend_;
+    Executor executor_;
+    double loss_ = 0;
+    std::int64_t right_ = 0, counted_ = 0;
+};
+
+/// Which of the model's weights and statistics a reading takes.
+struct Variant {
+    const char *prefix; ///< of the metric's name
+    bool averaged = false, exact = false;
+};
+
+std::vector<Variant> variants_of(const TrainingRun &run) {
+    std::vector<Variant> variants{{""}};
+    const bool exact_statistics = !run.exact_statistics().norms().empty();
+    if (exact_statistics) variants.push_back({"exact_", false, true});
+    if (!run.average()) return variants;
+    variants.push_back({"averaged_", true});
+    if (exact_statistics || run.average()->watched()) variants.push_back({"exact_averaged_", true, true});
+    return variants;
+}
+
 } // namespace
 
 std::vector<trace::Evaluation> evaluate(TrainingRun &run, const data::Dataset &dataset, std::int64_t step,
@@ -48,43 +143,38 @@ std::vector<trace::Evaluation> evaluate(TrainingRun &run, const data::Dataset &d
     const model::Graph graph = inference_form(run.lowered());
     const std::int64_t batch = std::max<std::int64_t>(
         1, graph.value(graph.inputs.front()).shape.rank() > 0 ? graph.value(graph.inputs.front()).shape[0] : 1);
-    const std::int64_t available = std::min(dataset.size(data::Split::held_out), most_evaluated_samples);
-    const std::int64_t batches = available / batch;
-    if (batches == 0) return {};
-
-    const Classification classes = classification_of(graph);
-    std::vector<ValueId> wanted{graph.loss};
-    if (classes.scores != model::none) wanted.insert(wanted.end(), {classes.scores, classes.targets});
-    Executor &trained = run.executor();
-    ops::Backend &backend = trained.backend();
-    Executor executor(graph, backend, wanted);
-    ops::Operation copy;
-    copy.kind = ops::OpKind::cast;
-    for (const auto *ids : {&graph.weights, &graph.buffers})
-        for (ValueId id : *ids) {
-            const ops::TensorView from = trained.view(id), to = executor.view(id);
-            backend.run(copy, {&from, 1}, {&to, 1});
-        }
-
-    double loss = 0;
-    std::int64_t right = 0, counted = 0;
-    for (std::int64_t i = 0; i < batches; ++i) {
-        if (stop && *stop) return {};
-        std::vector<std::int64_t> samples(static_cast<std::size_t>(batch));
-        std::iota(samples.begin(), samples.end(), i * batch);
-        const auto tensors = dataset.batch(samples, data::Split::held_out);
-        for (std::size_t k = 0; k < graph.inputs.size(); ++k) executor.upload(graph.inputs[k], tensors[k]);
-        executor.run(0, 0);
-        loss += executor.scalar(graph.loss) / static_cast<double>(batches);
-        if (classes.scores == model::none) continue;
-        const ops::HostTensor targets = executor.download(classes.targets);
-        const auto [r, c] = count_right(doubles_of(backend, executor.view(classes.scores)),
-                                        graph.value(classes.scores).shape, targets.as<std::int64_t>());
-        right += r, counted += c;
+    const auto batches_in = [&](data::Split split) {
+        return std::min(dataset.size(split), most_evaluated_samples) / batch;
+    };
+    data::Split split = data::Split::held_out;
+    if (batches_in(split) == 0) {
+        // Running statistics and averages are read here or nowhere.
+        const bool updates = std::any_of(graph.nodes.begin(), graph.nodes.end(), [](const model::Node &node) {
+            return node.operation.kind == ops::OpKind::batch_norm_inference;
+        });
+        if (!updates && !run.average()) return {};
+        split = data::Split::training;
     }
-    std::vector<trace::Evaluation> evaluations{{step, "loss", loss}};
-    if (counted > 0)
-        evaluations.push_back({step, "accuracy", static_cast<double>(right) / static_cast<double>(counted)});
+    const model::Graph wide = with_wide_statistics(graph, run.exact_statistics());
+
+    std::vector<trace::Evaluation> evaluations;
+    for (const Variant &variant : variants_of(run)) {
+        Reading reading(variant.exact ? wide : graph, run);
+        if (variant.averaged)
+            for (const AveragedWeight &average : run.average()->weights())
+                reading.put(variant.exact && run.average()->watched() ? average.exact.view : average.kept.view,
+                            average.weight);
+        if (variant.exact)
+            for (const ExactStatistics &norm : run.exact_statistics().norms()) {
+                reading.put(norm.exact_mean, norm.mean);
+                reading.put(norm.exact_variance, norm.variance);
+            }
+        if (!reading.read(dataset, split, batch, batches_in(split), stop)) return {};
+        const std::string prefix = (split == data::Split::training ? "training_" : "") + std::string(variant.prefix);
+        evaluations.push_back({step, prefix + "loss", reading.loss()});
+        if (const auto accuracy = reading.accuracy(); accuracy && !variant.exact)
+            evaluations.push_back({step, prefix + "accuracy", *accuracy});
+    }
     return evaluations;
 }
 

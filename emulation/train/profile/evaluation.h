@@ -13,8 +13,11 @@ namespace halfscope::train {
 inline constexpr std::int64_t most_evaluated_samples = 1024;
 
 /// "loss" (mean over whole batches), and "accuracy" when the loss is a classification: share of counted targets whose
-/// class has the largest score. Batch norms use their running statistics and dropout is off. Empty when there are fewer
-/// held-out samples than a batch.
+/// class has the largest score. Batch norms use their running statistics and dropout is off. "averaged_loss" and
+/// "averaged_accuracy" are the same with the average of the weights in their place, where one is kept. "exact_loss" and
+/// "exact_averaged_loss" are what comes out with running statistics, and with an average, that were kept in fp32 beside
+/// those in 16 bits. With fewer held-out samples than a batch: empty, unless there are running statistics or an average
+/// to judge; then of training samples, with "training_" before each name.
 [[nodiscard]] std::vector<trace::Evaluation> evaluate(TrainingRun &run, const data::Dataset &dataset, std::int64_t step,
                                                       const std::atomic<bool> *stop = nullptr);
 

@@ -42,6 +42,7 @@ class Profile {
             Recipe effective = recipe;
             if (settings.accumulation) effective.accumulation = *settings.accumulation;
             if (settings.loss_scale) effective.loss_scale = *settings.loss_scale;
+            effective = settings.kept.in(std::move(effective));
             (void)parse_loss_scale(effective.loss_scale);
             (void)lower(forward, effective); // throws now rather than after an hour
             recipes_.push_back(std::move(effective));
@@ -113,14 +114,15 @@ class Profile {
         for (std::int64_t step = 0; step < training.steps; ++step) {
             if (stopped()) return false;
             std::vector<Batch> batches;
-            for (int micro = 0; micro < training.micro_batches; ++micro)
-                batches.push_back(dataset_.batch(order.take((step * training.micro_batches + micro) * batch, batch),
-                                                 data::Split::training));
+            const int per_step = training.batches_per_step();
+            for (int i = 0; i < per_step; ++i)
+                batches.push_back(
+                    dataset_.batch(order.take((step * per_step + i) * batch, batch), data::Split::training));
             const bool traced = training.trace_every > 0 && step % training.trace_every == 0;
             fidelity_due = fidelity_due || is_fidelity_step(step, training.steps);
             const StepRecord record = run.step(batches, traced, fidelity_due);
             if (!record.fidelity.empty()) fidelity_due = false; // a skipped step has none: the next one is asked
-            writer_.step(id, record.step, record.tensors, record.fidelity, record.events);
+            writer_.step(id, record.step, record.tensors, record.fidelity, record.events, record.drifts);
             if (progress_) progress_(request.label, step + 1, training.steps, record.step.loss);
             if (!run.stop_reason().empty()) break;
         }

@@ -4,7 +4,7 @@
 #include "emulation/data/dataset.h"
 #include "emulation/model/graph.h"
 #include "emulation/ops/backend.h"
-#include "emulation/train/recipe/recipe.h"
+#include "emulation/train/recipe/kept_formats.h"
 #include "emulation/train/training_settings.h"
 
 #include "trace/io/writer.h"
@@ -23,6 +23,7 @@ struct ProfileSettings {
     std::optional<std::string> loss_scale; ///< rule for every recipe but fp32, in place of the recipes' own
     /// Accumulation of products with 16-bit operands, in place of the recipes' own.
     std::optional<ops::Accumulation> accumulation;
+    KeptFormats kept;      ///< the same for what a step keeps adding to
     bool reference = true; ///< false: neither the fp32 reference nor its siblings run; another trace has them
     int siblings = 1;      ///< further fp32 runs with other seeds, for the spread that has nothing to do with precision
     bool fidelity = true;

@@ -59,7 +59,8 @@ void TrainingOptions::complete_with(const TrainingOptions &other) {
     take(steps, other.steps), take(batch, other.batch), take(warmup, other.warmup);
     take(micro_batches, other.micro_batches), take(trace_every, other.trace_every), take(seed, other.seed);
     take(order, other.order), take(threads, other.threads), take(loss_scale, other.loss_scale);
-    take(accumulate, other.accumulate);
+    take(accumulate, other.accumulate), take(ranks, other.ranks), take(ema_decay, other.ema_decay);
+    kept.complete_with(other.kept);
     if (freeze.empty()) freeze = other.freeze;
     if (recipes.empty()) recipes = other.recipes;
 }
@@ -87,7 +88,7 @@ TrainingSettings resolved(const TrainingOptions &options, const model::Graph &fo
     settings.clip_norm = options.clip_norm.value_or(0);
     settings.clip_scaled = options.clip_scaled.value_or(false);
     optimizer.round_hyperparameters = options.round_hyperparameters.value_or(false);
-    const std::int64_t micro_batches = options.micro_batches.value_or(1);
+    const std::int64_t micro_batches = options.micro_batches.value_or(1), ranks = options.ranks.value_or(1);
     settings.seed = options.seed.value_or(0);
     settings.order = options.order.value_or(data::Order::shuffled);
     settings.freeze = options.freeze;
@@ -104,7 +105,11 @@ TrainingSettings resolved(const TrainingOptions &options, const model::Graph &fo
     require(settings.warmup >= 0, "the warm-up", "zero or more steps");
     require(micro_batches >= 1 && micro_batches <= 4096, "the number of accumulated batches", "from 1 to 4096");
     require(settings.trace_every >= 0, "--trace-every", "zero (never) or more");
+    require(ranks >= 1 && ranks <= 4096, "the number of ranks", "from 1 to 4096");
     settings.micro_batches = static_cast<int>(micro_batches);
+    settings.ranks = static_cast<int>(ranks);
+    settings.ema_decay = options.ema_decay.value_or(0);
+    require(settings.ema_decay >= 0 && settings.ema_decay < 1, "--ema-decay", "in [0, 1)");
 
     if (!options.optimizer || !options.learning_rate)
         notes.push_back(
@@ -141,6 +146,8 @@ std::map<std::string, std::string> described(const TrainingSettings &settings) {
         text["betas"] = fmt::format("{:g},{:g}", optimizer.beta1, optimizer.beta2);
         text["eps"] = fmt::format("{:g}", optimizer.epsilon);
     }
+    if (settings.ema_decay > 0) text["ema-decay"] = fmt::format("{:g}", settings.ema_decay);
+    if (settings.ranks > 1) text["ranks"] = std::to_string(settings.ranks);
     if (optimizer.round_hyperparameters) text["round-hyperparameters"] = "true";
     if (!settings.freeze.empty()) text["freeze"] = fmt::format("{}", fmt::join(settings.freeze, " "));
     return text;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "emulation/model/graph.h"
+#include "emulation/train/recipe/kept_formats.h"
 #include "emulation/train/training_settings.h"
 
 #include <map>
@@ -14,15 +15,16 @@ namespace halfscope::train {
 /// Command line and configuration file; empty where nothing was said.
 struct TrainingOptions {
     std::optional<OptimizerKind> optimizer;
-    std::optional<double> learning_rate, momentum, dampening, beta1, beta2, epsilon, weight_decay, clip_norm;
+    std::optional<double> learning_rate, momentum, dampening, beta1, beta2, epsilon, weight_decay, clip_norm, ema_decay;
     std::optional<bool> nesterov, cosine, clip_scaled;
     std::optional<bool> round_hyperparameters; ///< betas, eps, rate in the format of the optimizer's state
-    std::optional<std::int64_t> steps, batch, warmup, micro_batches, trace_every;
+    std::optional<std::int64_t> steps, batch, warmup, micro_batches, ranks, trace_every;
     std::optional<std::uint64_t> seed;
     std::optional<data::Order> order;
     std::vector<std::string> freeze;
     std::optional<int> threads;
     std::optional<std::string> loss_scale; ///< for every 16-bit recipe
+    KeptFormats kept;                      ///< for every 16-bit recipe
     std::optional<std::string> accumulate; ///< accumulation model of matrix products
     std::vector<std::string> recipes;      ///< names
     /// Takes what `other` says where this says nothing (the command line before the file).

@@ -37,7 +37,7 @@ Recipe o2(DType compute, const char *loss_scale) {
                     "state in fp32",
                     ops::name_of(compute));
     recipe.policy = Policy::o2;
-    recipe.compute = recipe.weights = recipe.gradients = compute;
+    recipe.compute = recipe.weights = recipe.gradients = recipe.all_reduce = compute;
     recipe.loss_scale = loss_scale;
     return recipe;
 }
@@ -48,7 +48,8 @@ Recipe pure(DType compute, const char *suffix, UpdateRounding update, const char
     recipe.description = fmt::format("weights, activations, gradients and optimizer state in {}, no master weights{}",
                                      ops::name_of(compute), what);
     recipe.policy = Policy::pure;
-    recipe.compute = recipe.weights = recipe.gradients = recipe.state = compute;
+    recipe.compute = recipe.weights = recipe.gradients = recipe.all_reduce = recipe.state = compute;
+    recipe.average = recipe.running_statistics = compute;
     recipe.master_weights = false;
     recipe.update = update;
     return recipe;
@@ -109,10 +110,17 @@ void check(const Recipe &recipe) {
         contradiction(fmt::format("a {} update is for 16-bit weights without masters", name_of(recipe.update)));
     if (ops::is_16bit(recipe.state) && recipe.master_weights && recipe.policy == Policy::full)
         contradiction("the fp32 policy keeps its optimizer state in fp32");
-    for (const auto &[what, format] : {std::pair("gradients", recipe.gradients), std::pair("state", recipe.state)})
-        if (!narrow_weights && ops::is_16bit(format))
-            contradiction(fmt::format("{0} = \"{1}\" goes with weights in 16 bits, but these are fp32 and so are their "
-                                      "gradients and state; use policy o2 or pure",
+    if (!narrow_weights && ops::is_16bit(recipe.state))
+        contradiction(fmt::format("state = \"{}\" goes with weights in 16 bits, but these are fp32 and so is their "
+                                  "state; use policy o2 or pure",
+                                  ops::name_of(recipe.state)));
+    for (const auto &[what, format] :
+         {std::pair("gradients", recipe.gradients), std::pair("all-reduce", recipe.all_reduce),
+          std::pair("ema", recipe.average), std::pair("step-counter", recipe.step_counter),
+          std::pair("running-statistics", recipe.running_statistics)})
+        if (recipe.policy == Policy::full && ops::is_16bit(format))
+            contradiction(fmt::format("the fp32 policy keeps everything in fp32, but {} = \"{}\"; use policy autocast, "
+                                      "o2 or pure",
                                       what, ops::name_of(format)));
     (void)autocast_lists_of(recipe.autocast_lists);
     (void)parse_loss_scale(recipe.loss_scale);
@@ -135,5 +143,7 @@ std::string_view name_of(UpdateRounding update) {
     constexpr std::array<std::string_view, 3> names{"nearest", "stochastic", "kahan"};
     return names[static_cast<std::size_t>(update)];
 }
+
+std::string_view name_of(ReduceOrder order) { return order == ReduceOrder::sum_first ? "sum-first" : "divide-first"; }
 
 } // namespace halfscope::train

@@ -24,6 +24,9 @@ enum class Policy : std::uint8_t {
 /// How the optimizer writes a 16-bit weight.
 enum class UpdateRounding : std::uint8_t { nearest, stochastic, kahan };
 
+/// Which comes first when ranks' gradients are averaged: adding may overflow, dividing first may underflow.
+enum class ReduceOrder : std::uint8_t { sum_first, divide_first };
+
 /// Layers whose name matches `pattern` (ECMAScript, searched) run in `format`; fp32 means: weights stored in fp32 and
 /// operands cast to it.
 struct LayerOverride {
@@ -41,7 +44,13 @@ struct Recipe {
     ops::DType weights = ops::DType::fp32; ///< storage of the weights the model computes with
     bool master_weights = true;          ///< an fp32 copy receives the updates (true when weights are fp32 themselves)
     ops::DType state = ops::DType::fp32; ///< storage of momentum, m and v
-    ops::DType gradients = ops::DType::fp32; ///< storage of .grad: what micro-batches are added up in
+    /// Storage of .grad, what micro-batches are added up in; and the type in which ranks' gradients travel and are
+    /// added up. Both are for weights stored as `weights` says: others (norm layers' under o2) keep their own.
+    ops::DType gradients = ops::DType::fp32, all_reduce = ops::DType::fp32;
+    ReduceOrder all_reduce_order = ReduceOrder::sum_first;
+    ops::DType average = ops::DType::fp32; ///< storage of the weights' moving average, where the settings ask for one
+    ops::DType step_counter = ops::DType::fp32;       ///< Adam's t, from which its bias corrections are made
+    ops::DType running_statistics = ops::DType::fp32; ///< storage of batch norms' running mean and variance
     ops::Accumulation accumulation = ops::Accumulation::fma_chain; ///< of matrix products with 16-bit operands
     std::string loss_scale = "none";                               ///< the rule used when none is asked for
     UpdateRounding update = UpdateRounding::nearest;
@@ -63,5 +72,6 @@ void check(const Recipe &recipe);
 [[nodiscard]] ops::DType format_named(std::string_view name, std::string_view what);
 [[nodiscard]] std::string_view name_of(Policy policy);
 [[nodiscard]] std::string_view name_of(UpdateRounding update);
+[[nodiscard]] std::string_view name_of(ReduceOrder order); ///< "sum-first", "divide-first"
 
 } // namespace halfscope::train

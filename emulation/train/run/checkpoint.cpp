@@ -1,5 +1,5 @@
-// A training run's state as bytes. What a step leaves for the next: weights, masters, optimizer state, running
-// statistics, the loss scaler and the counters; sums of micro-batches and gradients begin anew in every step.
+// A training run's state as bytes. What a step leaves for the next: weights, masters, optimizer state, their average,
+// running statistics, the loss scaler and the counters; sums of micro-batches and gradients begin anew in every step.
 #include "emulation/train/run/training_run.h"
 
 #include <cstring>
@@ -8,7 +8,7 @@
 namespace halfscope::train {
 namespace {
 
-constexpr std::uint64_t magic = 0x3154504b43535348; // "HSSCKPT1"
+constexpr std::uint64_t magic = 0x3254504b43535348; // "HSSCKPT2"
 
 struct Counters {
     std::uint64_t magic = 0, bytes = 0; ///< of the tensors
@@ -18,7 +18,8 @@ struct Counters {
 };
 
 /// Every tensor that lives on, in one order.
-std::vector<ops::TensorView> lasting(const Optimizer &optimizer, const Executor &executor) {
+std::vector<ops::TensorView> lasting(const Optimizer &optimizer, const std::optional<WeightAverage> &average,
+                                     const Executor &executor) {
     std::vector<ops::TensorView> views;
     for (const Parameter &parameter : optimizer.parameters()) {
         views.push_back(parameter.stored);
@@ -26,6 +27,8 @@ std::vector<ops::TensorView> lasting(const Optimizer &optimizer, const Executor 
         for (const StateTensor *state : {&parameter.first, &parameter.second, &parameter.compensation})
             if (state->view.data) views.push_back(state->view);
     }
+    if (average)
+        for (const AveragedWeight &weight : average->weights()) views.push_back(weight.kept.view);
     for (const model::ValueId id : executor.graph().buffers) views.push_back(executor.view(id));
     return views;
 }
@@ -39,7 +42,7 @@ std::uint64_t bytes_of(const std::vector<ops::TensorView> &views) {
 } // namespace
 
 std::vector<std::byte> TrainingRun::checkpoint() const {
-    const std::vector<ops::TensorView> views = lasting(optimizer_, executor_);
+    const std::vector<ops::TensorView> views = lasting(optimizer_, average_, executor_);
     const LossScalerState scaler = scaler_.state();
     const Counters counters{magic,        bytes_of(views),   step_,        updates_,         non_finite_steps_,
                             scaler.scale, scaler.hysteresis, scaler.clean, scaler.iteration, scaler.last_overflow};
@@ -54,7 +57,7 @@ std::vector<std::byte> TrainingRun::checkpoint() const {
 }
 
 void TrainingRun::restore(std::span<const std::byte> checkpoint) {
-    const std::vector<ops::TensorView> views = lasting(optimizer_, executor_);
+    const std::vector<ops::TensorView> views = lasting(optimizer_, average_, executor_);
     Counters counters;
     if (checkpoint.size() >= sizeof counters) std::memcpy(&counters, checkpoint.data(), sizeof counters);
     if (counters.magic != magic || counters.bytes != bytes_of(views) ||

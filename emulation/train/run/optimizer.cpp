@@ -27,6 +27,12 @@ double in_format(double value, DType dtype) {
 
 } // namespace
 
+std::int64_t counted(std::int64_t steps, DType format) {
+    const number::Format &f =
+        number::format_of(ops::is_16bit(format) ? ops::format_id(format) : number::FormatId::fp32);
+    return std::min(steps, std::int64_t{1} << f.precision);
+}
+
 double clip_factor(double norm, double limit) { return std::min(1.0, limit / (norm + 1e-6)); }
 
 Optimizer::Optimizer(Executor &executor, const Recipe &recipe, const TrainingSettings &settings)
@@ -34,6 +40,7 @@ Optimizer::Optimizer(Executor &executor, const Recipe &recipe, const TrainingSet
       backend_(executor.backend()),
       settings_(settings.optimizer),
       rounding_(recipe.update),
+      step_counter_(recipe.step_counter),
       flush_(recipe.flush_subnormals),
       seed_(settings.seed) {
     const model::Graph &graph = executor.graph();
@@ -55,13 +62,8 @@ Optimizer::Optimizer(Executor &executor, const Recipe &recipe, const TrainingSet
             parameter.value = {parameter.master_memory.data(), DType::fp32, shape};
             copy(parameter.stored, parameter.value);
         }
-        if (settings.micro_batches > 1) {
-            // .grad has the weight's type; a recipe may keep the sum of narrow gradients in fp32.
-            const DType dtype = narrow ? recipe.gradients : parameter.raw.dtype;
-            parameter.sum_memory = DeviceMemory(backend_, count * ops::size_of(dtype));
-            parameter.sum = TensorView{parameter.sum_memory.data(), dtype, shape};
-            parameter.gradient = *parameter.sum;
-        }
+        parameter.sum = GradientSum::wanted(backend_, parameter.stored, parameter.raw, recipe, settings);
+        parameter.gradient = parameter.scaled();
         if (parameter.gradient.dtype != parameter.value.dtype) {
             parameter.gradient_memory = DeviceMemory(backend_, count * ops::size_of(parameter.value.dtype));
             parameter.gradient = {parameter.gradient_memory.data(), parameter.value.dtype, shape};
@@ -103,17 +105,9 @@ void Optimizer::copy(const TensorView &from, const TensorView &to, number::Range
         backend_.run(cast, {&from, 1}, {&to, 1});
 }
 
-void Optimizer::accumulate(bool first) {
-    const ops::Operation add = operation_of(OpKind::add);
-    for (Parameter &parameter : parameters_) {
-        if (!parameter.sum) continue;
-        if (first) {
-            copy(parameter.raw, *parameter.sum);
-        } else {
-            const TensorView operands[] = {*parameter.sum, parameter.raw};
-            backend_.run(add, operands, {&*parameter.sum, 1});
-        }
-    }
+void Optimizer::accumulate(std::size_t index, bool exactly, bool measured) {
+    for (Parameter &parameter : parameters_)
+        if (parameter.sum) parameter.sum->add(parameter.raw, static_cast<int>(index), exactly, measured);
 }
 
 bool Optimizer::unscale(double scale) {
@@ -125,7 +119,7 @@ bool Optimizer::unscale(double scale) {
     std::vector<float> found(parameters_.size());
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
         Parameter &parameter = parameters_[i];
-        const TensorView inputs[] = {parameter.sum ? *parameter.sum : parameter.raw, inverse_view};
+        const TensorView inputs[] = {parameter.scaled(), inverse_view};
         const TensorView outputs[] = {parameter.gradient, {scalars + 1 + i, DType::fp32, {}}};
         backend_.run(unscale_check, inputs, outputs);
     }
@@ -140,8 +134,7 @@ double Optimizer::norm(bool of_scaled) {
     std::vector<float> values(parameters_.size());
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
         const Parameter &parameter = parameters_[i];
-        const TensorView scaled = parameter.sum ? *parameter.sum : parameter.raw;
-        const TensorView input = of_scaled ? scaled : parameter.gradient, output{sums + i, DType::fp32, {}};
+        const TensorView input = of_scaled ? parameter.scaled() : parameter.gradient, output{sums + i, DType::fp32, {}};
         backend_.run(squares, {&input, 1}, {&output, 1});
     }
     backend_.download(values.data(), sums, values.size() * sizeof(float));
@@ -149,9 +142,7 @@ double Optimizer::norm(bool of_scaled) {
     DType widest = DType::fp32;
     for (std::size_t i = 0; i < values.size(); ++i) {
         const Parameter &parameter = parameters_[i];
-        const DType dtype = !of_scaled      ? parameter.gradient.dtype
-                            : parameter.sum ? parameter.sum->dtype
-                                            : parameter.raw.dtype;
+        const DType dtype = of_scaled ? parameter.scaled().dtype : parameter.gradient.dtype;
         const double norm = in_format(std::sqrt(static_cast<double>(values[i])), dtype);
         total += norm * norm;
         if (i == 0)
@@ -167,7 +158,7 @@ void Optimizer::multiply(double factor, bool scaled) {
     ops::Operation scale = operation_of(OpKind::scale);
     scale.attributes = ops::Scalars{factor, 0};
     for (Parameter &parameter : parameters_) {
-        const TensorView gradient = !scaled ? parameter.gradient : parameter.sum ? *parameter.sum : parameter.raw;
+        const TensorView gradient = scaled ? parameter.scaled() : parameter.gradient;
         backend_.run(scale, {&gradient, 1}, {&gradient, 1});
     }
 }
@@ -183,7 +174,7 @@ void Optimizer::apply(double learning_rate, std::int64_t count, std::uint32_t st
     attributes.epsilon = settings_.epsilon;
     attributes.weight_decay = settings_.weight_decay;
     attributes.decoupled_weight_decay = settings_.kind == OptimizerKind::adamw;
-    attributes.step = count;
+    attributes.step = counted(count, step_counter_);
     attributes.round_hyperparameters = settings_.round_hyperparameters;
     ops::Operation operation =
         operation_of(settings_.kind == OptimizerKind::sgd ? OpKind::sgd_step : OpKind::adam_step);

@@ -3,6 +3,7 @@
 
 #include "emulation/train/execution/executor.h"
 #include "emulation/train/recipe/recipe.h"
+#include "emulation/train/run/gradient_sum.h"
 #include "emulation/train/training_settings.h"
 
 #include <optional>
@@ -29,10 +30,12 @@ struct Parameter {
     StateTensor first, second; ///< momentum or m; v
     StateTensor compensation;  ///< Kahan
     StateTensor update;        ///< fp32: value after minus value before, when measured
-    DeviceMemory master_memory, gradient_memory, sum_memory;
-    std::optional<ops::TensorView> sum;        ///< of micro-batches' gradients
+    DeviceMemory master_memory, gradient_memory;
+    std::optional<GradientSum> sum;            ///< of micro-batches' and ranks' gradients
     number::RangeStatistics stored_statistics; ///< of rounding to `stored`
     bool stored_measured = false;              ///< whether a step leaves stored_statistics
+    /// The step's gradient before unscaling.
+    [[nodiscard]] const ops::TensorView &scaled() const { return sum ? sum->result() : raw; }
     [[nodiscard]] bool has_master() const { return value.data != stored.data; }
 };
 
@@ -45,8 +48,8 @@ class Optimizer {
     [[nodiscard]] std::vector<Parameter> &parameters() { return parameters_; }
     [[nodiscard]] const std::vector<Parameter> &parameters() const { return parameters_; }
 
-    /// Adds the graph's gradients to the sums (micro-batches); the first call of a step replaces them.
-    void accumulate(bool first);
+    /// Adds the graph's gradients, of the step's batch `index`, to the sums: see GradientSum::add.
+    void accumulate(std::size_t index, bool exactly, bool measured);
     /// Multiplies every gradient by float(1 / scale); returns whether any was inf or NaN before that.
     bool unscale(double scale);
     /// L2 norm of all gradients. Norms are rounded to the gradients' format, as torch.nn.utils.clip_grad_norm_ leaves
@@ -55,7 +58,7 @@ class Optimizer {
     /// Multiplies every gradient by `factor` in its own format; 1 does nothing.
     void multiply(double factor, bool scaled);
     /// One step of every parameter. `measured` also fills statistics and Parameter::update. `count` is 1 on the first
-    /// step really taken.
+    /// step really taken; the recipe's step counter may have stopped before it.
     void apply(double learning_rate, std::int64_t count, std::uint32_t step, bool measured);
 
     /// Takes over values, state and running statistics of another run's optimizer and executor on the same forward
@@ -71,12 +74,17 @@ class Optimizer {
     ops::Backend &backend_;
     OptimizerSettings settings_;
     UpdateRounding rounding_;
+    ops::DType step_counter_;
     bool flush_;
     std::uint64_t seed_;
     std::vector<Parameter> parameters_;
     DeviceMemory scalars_; ///< inverse scale, then found flags, then norms
     DeviceMemory before_;  ///< a parameter's value before its step, when measured
 };
+
+/// What a counter kept in this format has become after `steps` additions of 1, each rounded to nearest even: whole
+/// numbers are exact up to 2^precision, and from there 1 is half the spacing and lost.
+[[nodiscard]] std::int64_t counted(std::int64_t steps, ops::DType format);
 
 /// clip_grad_norm_'s factor: min(1, limit / (norm + 1e-6)).
 [[nodiscard]] double clip_factor(double norm, double limit);

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <chrono>
 #include <cmath>
@@ -18,6 +19,8 @@ using model::ValueId;
 
 /// A step that is not finite is replayed the first few times and then ever more rarely.
 constexpr std::int64_t replays_in_full = 4;
+constexpr const char *sum_operation = "gradient_accumulation", *reduce_operation = "all_reduce";
+
 /// Backward infinities that vanish at this much less scale are the scale's doing.
 constexpr double replay_scale_divisor = 1024;
 
@@ -27,8 +30,8 @@ model::Graph differentiated(const model::Graph &lowered, const TrainingSettings 
     return graph;
 }
 
-std::vector<ValueId> wanted_of(const model::Graph &graph) {
-    std::vector<ValueId> wanted;
+std::vector<ValueId> wanted_of(const model::Graph &graph, bool watched) {
+    std::vector<ValueId> wanted = ExactRunningStatistics::wanted(graph, watched);
     for (ValueId id : graph.weight_gradients)
         if (id != model::none) wanted.push_back(id);
     wanted.push_back(graph.loss);
@@ -47,8 +50,10 @@ TrainingRun::TrainingRun(const model::Graph &forward, const Recipe &recipe, cons
       twin_(twin),
       lowered_(lower(forward, recipe)),
       graph_(differentiated(lowered_, settings)),
-      executor_(graph_, backend, wanted_of(graph_)),
-      optimizer_(executor_, recipe_, settings_) {
+      executor_(graph_, backend, wanted_of(graph_, twin != nullptr)),
+      optimizer_(executor_, recipe_, settings_),
+      exact_statistics_(graph_, executor_, twin != nullptr) {
+    if (settings_.ema_decay > 0) average_.emplace(optimizer_, backend, recipe_, settings_.ema_decay, twin != nullptr);
     list_tensors();
 }
 
@@ -76,6 +81,19 @@ void TrainingRun::list_tensors() {
                                backward};
         tensor_of_value_[static_cast<std::size_t>(id)] = append(std::move(info));
     }
+    first_sum_tensor_ = static_cast<trace::TensorId>(tensors_.size());
+    // The same order as in gather_sums().
+    for (const Parameter &parameter : optimizer_.parameters()) {
+        if (!parameter.sum) continue;
+        const auto sum = [&](const std::optional<GradientSum::Part> &part, const char *suffix, const char *operation) {
+            if (part)
+                append({0, parameter.name + suffix, parameter.layer, "weight_gradient", operation, operation,
+                        std::string(ops::name_of(part->view.dtype)), sizes(part->view.shape), 0, true, true});
+        };
+        sum(parameter.sum->sum(), ".grad.sum", sum_operation);
+        sum(parameter.sum->reduced(), ".grad.all_reduce", reduce_operation);
+    }
+    first_optimizer_tensor_ = static_cast<trace::TensorId>(tensors_.size());
     const std::string operation(settings_.optimizer.kind == OptimizerKind::sgd ? "sgd_step" : "adam_step");
     const auto state = [&](const Parameter &parameter, const char *suffix, const char *role, ops::DType dtype) {
         append({0, parameter.name + suffix, parameter.layer, role, operation,
@@ -93,6 +111,9 @@ void TrainingRun::list_tensors() {
             state(parameter, ".compensation", "optimizer_state", parameter.compensation.view.dtype);
         state(parameter, ".update", "update", ops::DType::fp32);
     }
+    if (average_)
+        for (std::size_t i = 0; i < average_->weights().size(); ++i)
+            state(optimizer_.parameters()[i], ".average", "optimizer_state", average_->weights()[i].kept.view.dtype);
 }
 
 void TrainingRun::load_batch(const Batch &batch) {
@@ -102,7 +123,7 @@ void TrainingRun::load_batch(const Batch &batch) {
 float TrainingRun::seed_of(double scale) const { return static_cast<float>(scale / settings_.micro_batches); }
 
 std::uint32_t TrainingRun::key(std::size_t micro) const {
-    return static_cast<std::uint32_t>(step_ * settings_.micro_batches + static_cast<std::int64_t>(micro));
+    return static_cast<std::uint32_t>(step_ * settings_.batches_per_step() + static_cast<std::int64_t>(micro));
 }
 
 StepRecord TrainingRun::step(std::span<const Batch> batches, bool traced, bool fidelity) {
@@ -120,14 +141,14 @@ StepRecord TrainingRun::step(std::span<const Batch> batches, bool traced, bool f
         load_batch(batches[micro]);
         executor_.run(settings_.seed, key(micro), traced ? Measure::traced : Measure::nothing);
         facts.loss += executor_.scalar(graph_.loss) / static_cast<double>(batches.size());
-        if (batches.size() > 1) {
-            optimizer_.accumulate(micro == 0);
-            // Each micro-batch goes on from the running statistics the last one left.
-            if (micro + 1 < batches.size()) executor_.commit_buffers();
-        }
+        optimizer_.accumulate(micro, fidelity && twin_, traced);
+        exact_statistics_.add(executor_);
+        // Each micro-batch goes on from the running statistics the last one left, and each rank.
+        if (micro + 1 < batches.size()) executor_.commit_buffers();
     }
 
     if (traced) gather_graph(record);
+    gather_sums(record, traced);
 
     // --- gradients
     const bool clip = settings_.clip_norm > 0;
@@ -141,11 +162,12 @@ StepRecord TrainingRun::step(std::span<const Batch> batches, bool traced, bool f
     facts.skipped = overflow && scaler_.checks();
     if (overflow || !std::isfinite(facts.loss)) {
         explain(batches, record);
-        // The replays left other gradients behind; sums of micro-batches have memory of their own.
+        // The replays left other gradients behind; sums of several have memory of their own.
         if (!facts.skipped && batches.size() == 1) {
             load_batch(batches.front());
             executor_.set_loss_scale(seed_of(facts.loss_scale));
             executor_.run(settings_.seed, key(0));
+            optimizer_.accumulate(0, false, false);
             (void)unscale();
         }
     }
@@ -163,6 +185,7 @@ StepRecord TrainingRun::step(std::span<const Batch> batches, bool traced, bool f
         }
         ++updates_;
         optimizer_.apply(facts.learning_rate, updates_, static_cast<std::uint32_t>(step_), traced);
+        if (average_) average_->update(optimizer_, traced);
         if (compare) {
             facts.loss_in_fp32 = twin_->step(batches, facts.learning_rate, updates_, key(0));
             record.fidelity = twin_->compare(optimizer_, before, step_);
@@ -180,6 +203,7 @@ StepRecord TrainingRun::step(std::span<const Batch> batches, bool traced, bool f
         record.events.push_back(std::move(event));
     }
     executor_.commit_buffers();
+    if (twin_ && (fidelity || step_ + 1 == settings_.steps)) gather_drifts(record);
     ++step_;
     facts.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return record;
@@ -190,8 +214,41 @@ void TrainingRun::gather_graph(StepRecord &record) const {
         record.tensors.push_back({step_, tensor_of_value_[static_cast<std::size_t>(id)], *executor_.statistics(id)});
 }
 
+void TrainingRun::gather_drifts(StepRecord &record) const {
+    const auto append = [&](std::vector<trace::Drift> drifts) {
+        for (trace::Drift &drift : drifts) {
+            drift.step = step_;
+            record.drifts.push_back(std::move(drift));
+        }
+    };
+    if (average_) append(average_->drifts(optimizer_));
+    append(exact_statistics_.drifts(executor_));
+    if (settings_.optimizer.kind == OptimizerKind::sgd || !ops::is_16bit(recipe_.step_counter) || updates_ == 0) return;
+    const auto exact = static_cast<double>(updates_);
+    trace::Drift counter = drift_between({static_cast<double>(counted(updates_, recipe_.step_counter))}, {exact});
+    counter.kind = "step_counter";
+    counter.format = std::string(ops::name_of(recipe_.step_counter));
+    counter.terms = updates_;
+    append({std::move(counter)});
+}
+
+void TrainingRun::gather_sums(StepRecord &record, bool traced) const {
+    trace::TensorId tensor = first_sum_tensor_;
+    for (const Parameter &parameter : optimizer_.parameters()) {
+        if (!parameter.sum) continue;
+        for (const auto *part : {&parameter.sum->sum(), &parameter.sum->reduced()})
+            if (*part && traced) record.tensors.push_back({step_, tensor++, (*part)->statistics});
+        std::optional<trace::Drift> drift = parameter.sum->drift();
+        if (!drift) continue;
+        drift->step = step_;
+        drift->name = parameter.name;
+        drift->layer = parameter.layer;
+        record.drifts.push_back(std::move(*drift));
+    }
+}
+
 void TrainingRun::gather_optimizer(StepRecord &record) const {
-    auto tensor = static_cast<trace::TensorId>(executor_.traced().size());
+    trace::TensorId tensor = first_optimizer_tensor_;
     const auto state = [&](const number::RangeStatistics &statistics) {
         record.tensors.push_back({step_, tensor++, statistics});
     };
@@ -202,6 +259,8 @@ void TrainingRun::gather_optimizer(StepRecord &record) const {
         if (parameter.compensation.view.data) state(parameter.compensation.statistics);
         state(parameter.update.statistics);
     }
+    if (average_)
+        for (const AveragedWeight &average : average_->weights()) state(average.kept.statistics);
 }
 
 void TrainingRun::explain(std::span<const Batch> batches, StepRecord &record) {
@@ -229,6 +288,32 @@ void TrainingRun::explain(std::span<const Batch> batches, StepRecord &record) {
         if (sources.infinity) report(*sources.infinity, "first_inf", batches[micro], micro, record);
         if (sources.nan) report(*sources.nan, "first_nan", batches[micro], micro, record);
         if (sources.infinity || sources.nan) return;
+    }
+    report_sum(record);
+}
+
+void TrainingRun::report_sum(StepRecord &record) const {
+    trace::TensorId tensor = first_sum_tensor_;
+    for (const Parameter &parameter : optimizer_.parameters()) {
+        if (!parameter.sum) continue;
+        const auto &sum = parameter.sum->sum(), &reduced = parameter.sum->reduced();
+        tensor += static_cast<trace::TensorId>(sum.has_value()) + static_cast<trace::TensorId>(reduced.has_value());
+        const ops::TensorView &result = parameter.sum->result();
+        const std::vector<double> values = doubles_of(executor_.backend(), result);
+        if (std::all_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); })) continue;
+        trace::Event event;
+        event.step = step_;
+        event.kind = "first_inf";
+        event.tensor = tensor - 1;
+        event.layer = parameter.layer;
+        event.operation = reduced ? reduce_operation : sum_operation;
+        event.backward = true;
+        event.limit = largest_finite(result.dtype);
+        event.scale_dependent = true;
+        event.detail = fmt::format("the gradients of {} batches are finite, their sum in {} is not",
+                                   settings_.batches_per_step(), ops::name_of(result.dtype));
+        record.events.push_back(std::move(event));
+        return;
     }
 }
 

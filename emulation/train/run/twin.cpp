@@ -1,7 +1,6 @@
 #include "emulation/train/run/twin.h"
 
 #include "emulation/model/autodiff/differentiate.h"
-#include "emulation/number/round_array.h"
 #include "emulation/train/lowering/lower.h"
 #include "emulation/train/run/trained_weights.h"
 
@@ -45,23 +44,6 @@ struct Comparison {
 
 } // namespace
 
-std::vector<double> doubles_of(ops::Backend &backend, const ops::TensorView &view) {
-    const auto count = static_cast<std::size_t>(view.shape.elements());
-    std::vector<double> values(count);
-    std::vector<std::byte> bytes(view.bytes());
-    backend.download(bytes.data(), view.data, bytes.size());
-    if (view.dtype == ops::DType::fp32) {
-        const auto *floats = reinterpret_cast<const float *>(bytes.data());
-        for (std::size_t i = 0; i < count; ++i) values[i] = static_cast<double>(floats[i]);
-    } else {
-        std::vector<float> wide(count);
-        number::widen_array(reinterpret_cast<const std::uint16_t *>(bytes.data()), count, ops::format_id(view.dtype),
-                            wide.data());
-        for (std::size_t i = 0; i < count; ++i) values[i] = static_cast<double>(wide[i]);
-    }
-    return values;
-}
-
 Twin::Twin(const model::Graph &forward, const TrainingSettings &settings, ops::Backend &backend)
     : settings_(settings),
       graph_(differentiated(forward, settings)),
@@ -88,7 +70,7 @@ double Twin::step(std::span<const Batch> batches, double learning_rate, std::int
         for (std::size_t i = 0; i < graph_.inputs.size(); ++i) executor_.upload(graph_.inputs[i], batches[micro][i]);
         executor_.run(settings_.seed, first_key + static_cast<std::uint32_t>(micro));
         loss += executor_.scalar(graph_.loss) / static_cast<double>(batches.size());
-        if (batches.size() > 1) optimizer_.accumulate(micro == 0);
+        optimizer_.accumulate(micro, false, false);
     }
     (void)optimizer_.unscale(1);
     if (settings_.clip_norm > 0) optimizer_.multiply(clip_factor(optimizer_.norm(false), settings_.clip_norm), false);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "emulation/train/run/optimizer.h"
+#include "emulation/train/run/tensor_values.h"
 
 #include "trace/schema/records.h"
 
@@ -40,8 +41,5 @@ class Twin {
     Optimizer optimizer_;
     std::vector<std::vector<double>> before_; ///< fp32 values before the update
 };
-
-/// A floating tensor in backend memory as doubles, exactly.
-[[nodiscard]] std::vector<double> doubles_of(ops::Backend &backend, const ops::TensorView &view);
 
 } // namespace halfscope::train

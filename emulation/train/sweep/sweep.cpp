@@ -111,9 +111,10 @@ class Sweep {
         for (auto step = static_cast<std::int64_t>(record.steps.size()); step < training.steps; ++step) {
             if (stopped()) return keep(run, record, largest_checkpoint);
             std::vector<Batch> batches;
-            for (int micro = 0; micro < training.micro_batches; ++micro)
-                batches.push_back(dataset_.batch(order.take((step * training.micro_batches + micro) * batch, batch),
-                                                 data::Split::training));
+            const int per_step = training.batches_per_step();
+            for (int i = 0; i < per_step; ++i)
+                batches.push_back(
+                    dataset_.batch(order.take((step * per_step + i) * batch, batch), data::Split::training));
             trace::Step facts = run.step(batches, false, false).step;
             facts.seconds = 0;
             record.steps.push_back(facts);

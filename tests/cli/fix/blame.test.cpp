@@ -23,7 +23,7 @@ const std::vector<std::string> layers{"stem", "block", "head"};
 
 Changes blamed(const RecipeAssessment &assessment, const char *recipe) {
     const train::Recipe tried = train::recipe_named(recipe);
-    return blamed_changes(assessment, tried, part_changes(tried, 1), layers);
+    return blamed_changes(assessment, tried, part_changes(tried, {}), layers);
 }
 
 } // namespace

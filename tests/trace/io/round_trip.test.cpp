@@ -126,7 +126,8 @@ TEST_CASE("steps, fidelity, events and statistics keep every bit, with inf, nan 
         second.layer = "fc2";
         const trace::Event event{n, "first_inf", 4, "fc1", "matmul", i % 2 == 1, at(0), at(1), i % 3 == 1, "a * b"};
         writer.step(run, {n, at(0), at(1), at(2), i % 2 == 0, at(3), at(4), at(5), at(6)}, records,
-                    std::vector{first, second}, std::vector{event, event});
+                    std::vector{first, second}, std::vector{event, event},
+                    std::vector{trace::Drift{n, "average", "fc1.weight", "fc1", "bf16", 7, 10, at(0), at(1), at(2)}});
     }
 
     const trace::Reader reader(scratch.path);
@@ -134,6 +135,7 @@ TEST_CASE("steps, fidelity, events and statistics keep every bit, with inf, nan 
     REQUIRE(stored.steps.size() == odd.size());
     REQUIRE(stored.fidelity.size() == 2 * odd.size());
     REQUIRE(stored.events.size() == 2 * odd.size());
+    REQUIRE(stored.drifts.size() == odd.size());
     for (std::size_t i = 0; i < odd.size(); ++i) {
         const auto at = [&](std::size_t k) { return odd[(i + k) % odd.size()]; };
         const auto n = static_cast<std::int64_t>(i);
@@ -147,6 +149,14 @@ TEST_CASE("steps, fidelity, events and statistics keep every bit, with inf, nan 
         CHECK(same(s.learning_rate, at(4)));
         CHECK(same(s.seconds, at(5)));
         CHECK(same(s.loss_in_fp32, at(6)));
+        const trace::Drift &d = stored.drifts[i];
+        CHECK(d.step == n);
+        CHECK(d.kind + d.name + d.layer + d.format == "averagefc1.weightfc1bf16");
+        CHECK(d.terms == 7);
+        CHECK(d.elements == 10);
+        CHECK(same(d.retained, at(0)));
+        CHECK(same(d.distance, at(1)));
+        CHECK(same(d.stuck, at(2)));
         for (std::size_t k = 0; k < 2; ++k) {
             const trace::Fidelity &f = stored.fidelity[2 * i + k];
             CHECK(f.step == n);

@@ -113,7 +113,11 @@ TEST_CASE("mistakes are answered with file, line and the nearest valid name") {
     says("[recipes.mine]\nbase = \"fp16-pure\"\nstate = \"bf17\"\n", "did you mean 'bf16'?");
     says("[train]\noptimizer = \"adamm\"\n", "did you mean 'adam'?");
     says("[recipes.mine]\nbase = \"fp16-amp\"\nstate = \"fp16\"\n", "state = \"fp16\" goes with weights in 16 bits");
-    says("[recipes.mine]\nbase = \"fp16-amp\"\ngradients = \"bf16\"\n", "use policy o2 or pure");
+    says("[recipes.mine]\nbase = \"fp32\"\ngradients = \"bf16\"\n", "use policy autocast, o2 or pure");
+    says("[recipes.mine]\nbase = \"fp16-amp\"\nema = \"bf61\"\n", "did you mean 'bf16'?");
+    says("[recipes.mine]\nbase = \"fp16-amp\"\nall-reduce-order = \"divide-frist\"\n", "did you mean 'divide-first'?");
+    says("[train]\nrunning-statistic = \"bf16\"\n", "did you mean 'running-statistics'?");
+    says("[train]\nstep-counter = \"bf17\"\n", "did you mean 'bf16'?");
     says("[recipes.mine]\nbase = \"fp32\"\nloss-scale = \"dynamic\"\n", "the twin, which always runs");
     says("[[layers]]\nmatch = \"fc[\"\nformat = \"fp32\"\n", "line 2: 'fc[' is not a valid regular expression");
     says("[[layers]]\nmatch = \"fc\"\nformat = \"fp32\"\n[[layers]]\nmatch = \"fc\"\nformat = \"bf16\"\n",
@@ -180,6 +184,14 @@ seed = 12
 order = "file"
 nesterov = false
 trace-every = 2
+ranks = 4
+ema-decay = 0.999
+gradients = "bf16"
+all-reduce = "fp16"
+all-reduce-order = "divide-first"
+ema = "bf16"
+step-counter = "fp16"
+running-statistics = "bf16"
 )",
                                        "c.toml");
     const TrainingOptions &a = config.training;
@@ -192,6 +204,17 @@ trace-every = 2
     CHECK(a.epsilon == b.epsilon);
     CHECK(a.beta2 == b.beta2);
     CHECK(b.nesterov == false);
+    CHECK(b.ranks == 4);
+    CHECK(b.ema_decay == 0.999);
+    CHECK(b.kept.all_reduce == ops::DType::fp16);
+    CHECK(b.kept.all_reduce_order == ReduceOrder::divide_first);
+    CHECK(described(b.kept).size() == 6);
+    const Recipe mine = b.kept.in(recipe_named("fp16-amp"));
+    CHECK(mine.gradients == ops::DType::bf16);
+    CHECK(mine.average == ops::DType::bf16);
+    CHECK(mine.step_counter == ops::DType::fp16);
+    CHECK(mine.running_statistics == ops::DType::bf16);
+    CHECK(b.kept.in(recipe_named("fp32")).average == ops::DType::fp32);
     CHECK(!b.momentum);
     CHECK(b.seed == 12U);
     CHECK(b.order == data::Order::file);
