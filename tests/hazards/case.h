@@ -2,7 +2,7 @@
 #pragma once
 
 #include "emulation/model/graph.h"
-#include "emulation/train/recipe/recipe.h"
+#include "emulation/train/recipe/kept_formats.h"
 #include "emulation/train/training_settings.h"
 #include "tests/hazards/samples.h"
 
@@ -49,6 +49,7 @@ void add_gradient_cases(std::vector<Case> &cases);
 void add_loss_scale_cases(std::vector<Case> &cases);
 void add_update_cases(std::vector<Case> &cases);
 void add_optimizer_state_cases(std::vector<Case> &cases);
+void add_kept_value_cases(std::vector<Case> &cases);
 void add_activation_cases(std::vector<Case> &cases);
 void add_reduction_cases(std::vector<Case> &cases);
 void add_attention_cases(std::vector<Case> &cases);

@@ -27,6 +27,7 @@ const std::vector<Case> &all_cases() {
         add_loss_scale_cases(made);
         add_update_cases(made);
         add_optimizer_state_cases(made);
+        add_kept_value_cases(made);
         add_activation_cases(made);
         add_integer_cases(made);
         add_loss_cases(made);

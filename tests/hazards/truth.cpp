@@ -48,10 +48,10 @@ LongRun train_long(const Case &tried, const train::Recipe &recipe, std::uint64_t
     const std::int64_t tail = settings.steps / 8, every = std::max<std::int64_t>(1, tail / readings);
     for (std::int64_t step = 0; step < settings.steps; ++step) {
         std::vector<train::Batch> batches;
-        for (int micro = 0; micro < settings.micro_batches; ++micro)
+        const int per_step = settings.batches_per_step();
+        for (int i = 0; i < per_step; ++i)
             batches.push_back(
-                dataset.batch(order.take((step * settings.micro_batches + micro) * demand.batch, demand.batch),
-                              data::Split::training));
+                dataset.batch(order.take((step * per_step + i) * demand.batch, demand.batch), data::Split::training));
         const bool in_tail = step >= settings.steps - tail;
         const train::StepRecord record = run.step(batches, false, in_tail && step % every == 0);
         if (step == 0) result.first = record.step.loss;
@@ -66,7 +66,8 @@ LongRun train_long(const Case &tried, const train::Recipe &recipe, std::uint64_t
     }
     if (tried.metric == Metric::held_out_loss)
         for (const trace::Evaluation &evaluation : train::evaluate(run, dataset, settings.steps))
-            if (evaluation.metric == "loss") result.held_out = evaluation.value;
+            if (evaluation.metric == (settings.ema_decay > 0 ? "averaged_loss" : "loss"))
+                result.held_out = evaluation.value;
     return result;
 }
 
