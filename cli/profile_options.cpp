@@ -64,11 +64,11 @@ void add_training_options(CLI::App &command, ProfileOptions &o) {
     command.add_option("--warmup", t.warmup, "Steps of linear learning-rate warm-up")->check(CLI::NonNegativeNumber);
     command.add_flag("--cosine", o.cosine, "Decay the learning rate to zero along a cosine");
     command.add_option("--grad-accumulation", t.micro_batches, "Batches whose gradients are added up per step")
-        ->check(CLI::PositiveNumber);
+        ->check(CLI::Range(1, 4096));
     command.add_option("--gradients", o.gradients, "Format they are added up in: fp32, fp16 or bf16");
     command
         .add_option("--ranks", t.ranks, "Emulated processes whose gradients are averaged, each with its own batches")
-        ->check(CLI::PositiveNumber);
+        ->check(CLI::Range(1, 4096));
     command.add_option("--all-reduce", o.all_reduce, "Format that ranks' gradients travel and are added up in");
     command.add_option("--all-reduce-order", o.all_reduce_order, "sum-first (default) or divide-first");
     command.add_option("--ema-decay", t.ema_decay, "Keep an average of the weights with this decay, and judge it too");

@@ -109,6 +109,13 @@ TrainingSettings resolved(const TrainingOptions &options, const model::Graph &fo
     settings.micro_batches = static_cast<int>(micro_batches);
     settings.ranks = static_cast<int>(ranks);
     settings.ema_decay = options.ema_decay.value_or(0);
+    const KeptFormats &kept = options.kept;
+    const auto contradiction = [](const char *sentence) { throw std::invalid_argument(sentence); };
+    if (kept.average && settings.ema_decay == 0)
+        contradiction("--ema is the format of an average; --ema-decay asks for one");
+    if ((kept.all_reduce || kept.all_reduce_order) && ranks == 1)
+        contradiction("--all-reduce is between ranks; --ranks asks for more than one");
+    if (kept.step_counter && sgd) contradiction("--step-counter is Adam's; sgd counts no steps");
     require(settings.ema_decay >= 0 && settings.ema_decay < 1, "--ema-decay", "in [0, 1)");
 
     if (!options.optimizer || !options.learning_rate)
