@@ -20,8 +20,15 @@ class CudaBackend : public ops::Backend {
     [[nodiscard]] virtual const PlacesOfOperations &places() const = 0;
 };
 
+/// Which kernels a backend takes, where there are two.
+enum class CudaKernels : std::uint8_t {
+    fast,
+    references, ///< convolution by one thread a result, statistics by one thread: to be read, and to judge by
+};
+
 /// Bits are the CPU emulator's. `host_threads` is for what has no kernel. Throws std::runtime_error where there is no
 /// device, or where HalfScope was built without CUDA.
-[[nodiscard]] std::unique_ptr<CudaBackend> make_cuda_backend(int host_threads = 0);
+[[nodiscard]] std::unique_ptr<CudaBackend> make_cuda_backend(int host_threads = 0,
+                                                             CudaKernels kernels = CudaKernels::fast);
 
 } // namespace halfscope::kernels

@@ -19,7 +19,7 @@ namespace {
 void round_on_device(std::span<const float>, number::FormatId, std::span<std::uint16_t>) { refuse(); }
 void widen_on_device(std::span<const std::uint16_t>, number::FormatId, std::span<float>) { refuse(); }
 
-std::unique_ptr<CudaBackend> make_cuda_backend(int) { refuse(); }
+std::unique_ptr<CudaBackend> make_cuda_backend(int, CudaKernels) { refuse(); }
 
 namespace device {
 void elementwise(Task, const KernelCall &) { refuse(); }

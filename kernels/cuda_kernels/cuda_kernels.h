@@ -20,6 +20,9 @@ namespace halfscope::kernels {
 /// Matrix products by fma and by the matrix unit.
 [[nodiscard]] std::vector<Kernel> cuda_products();
 
+/// Operations of the CUDA backend (kernels/cuda_backend.h): convolutions, optimizers, statistics, ...
+[[nodiscard]] std::vector<Kernel> cuda_operations();
+
 /// "" where a device can be used, else why not.
 [[nodiscard]] std::string no_cuda_device();
 

@@ -8,13 +8,20 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+namespace halfscope::ops {
+class Backend;
+}
+
 namespace halfscope::kernels {
+
+struct OperationCase; // kernels/inputs/operation_cases.h
 
 /// What a kernel computes. n is a count of elements, R a number of independent rows, L their length.
 enum class Task : std::uint8_t {
@@ -30,6 +37,7 @@ enum class Task : std::uint8_t {
     matmul,             ///< (a [m, k], b [k, n], c [m, n]) -> c + a b, [m, n]
     softmax,            ///< (x [R, L]) -> [R, L], along L
     layer_norm,         ///< (x [R, L], gamma [L], beta [L]) -> [R, L], along L, KernelCall::epsilon
+    operation,          ///< operations of emulation/ops/operation.h, on a backend, as Kernel::cases lists them
 };
 
 /// "convert", "fused-multiply-add", ...
@@ -77,6 +85,10 @@ struct Kernel {
     std::function<void(const KernelCall &)> run;
     /// The emulator's twin. Needed where defines_bits.
     std::function<void(const KernelCall &)> emulate;
+    /// Task::operation, in place of `run` and `emulate`: the machine under test, and what it is given. The twin is the
+    /// CPU emulator's backend; results and their statistics are compared.
+    std::function<std::unique_ptr<ops::Backend>()> machine;
+    std::function<std::vector<OperationCase>()> cases;
 };
 
 /// The storage type of a format. tf32 is stored as fp32. Throws std::invalid_argument for fp8.

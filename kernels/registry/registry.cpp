@@ -41,9 +41,9 @@ void register_kernel(Kernel kernel) {
 const std::vector<Kernel> &registered_kernels() { return registry(); }
 
 std::string_view name_of(Task task) {
-    constexpr std::array<std::string_view, 12> names{
-        "convert", "add", "subtract", "multiply", "divide",    "square-root", "fused-multiply-add",
-        "sum",     "dot", "matmul",   "softmax",  "layer-norm"};
+    constexpr std::array<std::string_view, 13> names{
+        "convert", "add", "subtract", "multiply", "divide",     "square-root", "fused-multiply-add",
+        "sum",     "dot", "matmul",   "softmax",  "layer-norm", "operation"};
     return names[static_cast<std::size_t>(task)];
 }
 

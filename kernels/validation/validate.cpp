@@ -6,6 +6,7 @@
 #include "kernels/validation/exact_elementwise.h"
 #include "kernels/validation/exhaustive.h"
 #include "kernels/validation/guarded_run.h"
+#include "kernels/validation/operations.h"
 
 #include <fmt/format.h>
 
@@ -132,6 +133,10 @@ Validation validate(const Kernel &kernel, const ValidationOptions &options, ops:
     if (std::string reason = kernel.unavailable(); !reason.empty()) {
         validation.judgement.verdict = judge::Verdict::skipped;
         validation.judgement.explanation = std::move(reason);
+        return validation;
+    }
+    if (kernel.task == Task::operation) {
+        validation.judgement = judge_operations(kernel, validation.inputs, validation.seconds);
         return validation;
     }
     if (options.exhaustive && takes_all_patterns(kernel)) {

@@ -2,7 +2,9 @@
 
 #include "emulation/ops/thread_pool.h"
 #include "kernels/cuda/check.h"
+#include "kernels/cuda/operations/convolution.h"
 #include "kernels/cuda/operations/operations.h"
+#include "kernels/cuda/operations/result.h"
 #include "kernels/device.h"
 
 #include <new>
@@ -13,13 +15,14 @@ namespace {
 
 using ops::OpKind;
 
-bool run_on_device(const ops::KernelCall &call) {
+bool run_on_device(const ops::KernelCall &call, CudaKernels kernels) {
     using namespace device::operations;
     switch (call.operation.kind) {
     case OpKind::matmul: return run_matmul(call);
     case OpKind::convolution:
     case OpKind::convolution_input_gradient:
-    case OpKind::convolution_weight_gradient: return run_convolution(call);
+    case OpKind::convolution_weight_gradient:
+        return kernels == CudaKernels::fast ? run_convolution(call) : run_convolution_reference(call);
     case OpKind::reduce_sum:
     case OpKind::reduce_mean:
     case OpKind::reduce_max:
@@ -39,7 +42,8 @@ bool run_on_device(const ops::KernelCall &call) {
 
 class DeviceBackend final : public CudaBackend {
   public:
-    explicit DeviceBackend(int host_threads) : host_(ops::make_cpu_backend(host_threads)) {
+    DeviceBackend(int host_threads, CudaKernels kernels)
+        : host_(ops::make_cpu_backend(host_threads)), kernels_(kernels) {
         if (!cuda_available()) throw std::runtime_error("CUDA: " + cuda_status());
     }
 
@@ -64,7 +68,8 @@ class DeviceBackend final : public CudaBackend {
              std::span<const ops::TensorView> outputs, std::span<number::RangeStatistics *const> statistics,
              const ops::RandomKey &key) override {
         const std::string name(ops::name_of(operation.kind));
-        if (run_on_device({operation, inputs, outputs, statistics, key, no_threads_})) {
+        const device::operations::StatisticsBy statistics_by(kernels_ == CudaKernels::references);
+        if (run_on_device({operation, inputs, outputs, statistics, key, no_threads_}, kernels_)) {
             ++places_.on_device[name];
             return;
         }
@@ -88,13 +93,14 @@ class DeviceBackend final : public CudaBackend {
   private:
     std::unique_ptr<ops::Backend> host_;
     ops::ThreadPool no_threads_{1}; ///< a KernelCall names one; device operations use none
+    CudaKernels kernels_;
     PlacesOfOperations places_;
 };
 
 } // namespace
 
-std::unique_ptr<CudaBackend> make_cuda_backend(int host_threads) {
-    return std::make_unique<DeviceBackend>(host_threads);
+std::unique_ptr<CudaBackend> make_cuda_backend(int host_threads, CudaKernels kernels) {
+    return std::make_unique<DeviceBackend>(host_threads, kernels);
 }
 
 } // namespace halfscope::kernels

@@ -297,6 +297,13 @@ void round_and_measure_reference(const float *values, std::size_t count, number:
     });
 }
 
+namespace {
+thread_local bool by_reference = false;
+}
+
+StatisticsBy::StatisticsBy(bool reference) : before_(by_reference) { by_reference = reference; }
+StatisticsBy::~StatisticsBy() { by_reference = before_; }
+
 Result::Result(const ops::KernelCall &call, std::size_t index) : call_(call), index_(index) {
     const ops::TensorView &view = call.outputs[index];
     if (view.dtype == ops::DType::fp32 && !call.operation.rounding.flush_subnormals)
@@ -318,8 +325,9 @@ void Result::leave(const ops::OutputRounding &rounding) const {
     options.seed = call_.key.seed;
     options.step = call_.key.step;
     options.tensor = call_.key.tensor;
-    round_and_measure(values_, static_cast<std::size_t>(view.shape.elements()), ops::format_id(view.dtype), view.data,
-                      options, statistics);
+    (by_reference ? round_and_measure_reference
+                  : round_and_measure)(values_, static_cast<std::size_t>(view.shape.elements()),
+                                       ops::format_id(view.dtype), view.data, options, statistics);
 }
 
 } // namespace halfscope::kernels::device::operations

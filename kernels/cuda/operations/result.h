@@ -25,6 +25,18 @@ class Result {
     float *values_;
 };
 
+/// While it lives, Result::leave of this thread takes the reference below, or does not.
+class StatisticsBy {
+  public:
+    explicit StatisticsBy(bool reference);
+    ~StatisticsBy();
+    StatisticsBy(const StatisticsBy &) = delete;
+    StatisticsBy &operator=(const StatisticsBy &) = delete;
+
+  private:
+    bool before_;
+};
+
 /// Rounds values[0..count) to `format` at `destination` (null: only measured) and, when `statistics` is not null,
 /// merges what number::round_array would: counts, histogram and sums in the order written there. Device memory.
 void round_and_measure(const float *values, std::size_t count, number::FormatId format, void *destination,

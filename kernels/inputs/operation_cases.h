@@ -17,8 +17,8 @@ struct OperationCase {
     bool on_device = true; ///< a device has a kernel for it
 };
 
-/// Small operands of awkward sizes for every operation the device has kernels for, and a few it has none for: storage
-/// types mixed, values from subnormal to infinite, every rounding of results.
+/// Small operands of awkward sizes for every operation a CUDA device has kernels for, and a few it has none for:
+/// storage types mixed, values from subnormal to infinite, every rounding of results.
 [[nodiscard]] std::vector<OperationCase> operation_cases();
 
 } // namespace halfscope::kernels

@@ -1,4 +1,4 @@
-#include "tests/kernels/simt/operation_cases.h"
+#include "kernels/inputs/operation_cases.h"
 
 #include "emulation/number/round_array.h"
 #include "kernels/inputs/draw.h"

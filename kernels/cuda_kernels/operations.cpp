@@ -1,0 +1,81 @@
+#include "kernels/cuda_kernels/cuda_kernels.h"
+
+#include "kernels/cuda_backend.h"
+#include "kernels/inputs/operation_cases.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace halfscope::kernels {
+namespace {
+
+using ops::OpKind;
+
+/// Kernels of the CUDA backend for some operations: those that `chosen` takes among the cases a device has kernels for.
+template <typename Choice> Kernel operations(std::string name, std::string order, CudaKernels kernels, Choice chosen) {
+    Kernel kernel;
+    kernel.name = std::move(name);
+    kernel.task = Task::operation;
+    kernel.accumulator = number::FormatId::fp32;
+    kernel.order = std::move(order);
+    kernel.place = Place::cuda;
+    kernel.unavailable = no_cuda_device;
+    kernel.machine = [kernels] { return make_cuda_backend(0, kernels); };
+    kernel.cases = [chosen] {
+        std::vector<OperationCase> cases = operation_cases();
+        std::erase_if(cases, [&](const OperationCase &one) { return !one.on_device || !chosen(one.operation.kind); });
+        return cases;
+    };
+    return kernel;
+}
+
+} // namespace
+
+std::vector<Kernel> cuda_operations() {
+    const auto among = [](std::vector<OpKind> kinds) {
+        return [kinds](OpKind kind) { return std::find(kinds.begin(), kinds.end(), kind) != kinds.end(); };
+    };
+    const auto elementwise = [](OpKind kind) { return kind < OpKind::reduce_sum; };
+    const std::string chain = "from +0, one fma a product, k ascending over (channel, kernel y, kernel x); then + bias";
+    const std::string chunks =
+        "chunks of 1024 pixels, in each one fma a product from +0; then the tree over the chunks";
+    const std::string statistics = "runs of 32 elements of 16 lanes in fp32, runs in double, lanes joined in halves, "
+                                   "blocks of 4096 in order; counts and histogram exact";
+    const std::string adam = "m, v, then w: each step of ops/optimizer_step.h rounded, then once to its storage";
+    const CudaKernels fast = CudaKernels::fast, reference = CudaKernels::references;
+    return {
+        operations("cuda-operations-elementwise", "each step of ops/operation.h to nearest even, then once to storage",
+                   fast, elementwise),
+        operations("cuda-operations-matmul",
+                   "fma chain: from +0, one fma a product, k ascending; of the matrix unit: its blocks; then * alpha, "
+                   "+ beta * bias",
+                   fast, among({OpKind::matmul})),
+        operations("cuda-convolution", chain, fast, among({OpKind::convolution})),
+        operations("cuda-convolution-reference", chain + "; one thread a result", reference,
+                   among({OpKind::convolution})),
+        operations("cuda-convolution-input-gradient", chain + "; taps that the stride never puts there left out", fast,
+                   among({OpKind::convolution_input_gradient})),
+        operations("cuda-convolution-input-gradient-reference", chain + "; one thread a result", reference,
+                   among({OpKind::convolution_input_gradient})),
+        operations("cuda-convolution-weight-gradient", chunks, fast, among({OpKind::convolution_weight_gradient})),
+        operations("cuda-convolution-weight-gradient-reference", chunks + "; one thread a result", reference,
+                   among({OpKind::convolution_weight_gradient})),
+        operations("cuda-reductions", "the tree over the reduced elements in row-major order", fast,
+                   among({OpKind::reduce_sum, OpKind::reduce_mean, OpKind::reduce_max, OpKind::reduce_sum_squares})),
+        operations(
+            "cuda-softmax-and-gradients", "the tree along the row; steps of ops/operation.h", fast,
+            among({OpKind::softmax, OpKind::softmax_gradient, OpKind::log_softmax, OpKind::log_softmax_gradient})),
+        operations("cuda-layer-norm-and-gradient", "trees along the row, of weights' gradients down the columns", fast,
+                   among({OpKind::layer_norm, OpKind::layer_norm_gradient})),
+        operations("cuda-unscale-check", "g * inverse scale, one rounding; found: any g is inf or NaN", fast,
+                   among({OpKind::unscale_check})),
+        operations("cuda-sgd-step", "b, then w: each step of ops/optimizer_step.h rounded, then once to its storage",
+                   fast, among({OpKind::sgd_step})),
+        operations("cuda-adam-step", adam, fast, among({OpKind::adam_step})),
+        operations("cuda-statistics", statistics, fast, among({OpKind::cast})),
+        operations("cuda-statistics-reference", statistics + "; one thread", reference, among({OpKind::cast})),
+    };
+}
+
+} // namespace halfscope::kernels
