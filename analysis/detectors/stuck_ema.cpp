@@ -54,7 +54,7 @@ void find(const Evidence &e, std::vector<Finding> &findings) {
         "An average that takes {} of the distance to the weights cannot move in {} while that is less "
         "than {} of its own size.",
         decay > 0 ? percent(1 - decay) : "a small part", format.name, percent(std::ldexp(1.0, -format.precision)));
-    f.remedy = visible ? "Keep the average in fp32 (ema = \"fp32\"), or average less often with a smaller decay."
+    f.remedy = visible ? "Keep the average in fp32 (ema = \"fp32\"), or use a smaller decay."
                        : "None needed: the loss of the averaged model does not show it.";
     findings.push_back(std::move(f));
 }

@@ -205,7 +205,7 @@ class Script {
             put("    with torch.no_grad():");
             put(fmt::format("        for average, weight in zip(averages, {}):",
                             masters_ ? "masters" : "model.parameters()"));
-            put(fmt::format("            average.lerp_(weight.to(average.dtype), {})", 1 - settings_.ema_decay));
+            put(fmt::format("            average.lerp_(weight.to(average.dtype), {:.6g})", 1 - settings_.ema_decay));
         }
         put("    optimizer.zero_grad()");
     }

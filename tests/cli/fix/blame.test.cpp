@@ -1,5 +1,6 @@
 // From findings to changes.
 #include "cli/fix/blame.h"
+#include "emulation/train/recipe/kept_formats.h"
 
 #include <doctest/doctest.h>
 
@@ -65,6 +66,26 @@ TEST_CASE("lost updates and optimizer state ask for masters, where there are non
     a.layers = {stem};
     CHECK(blamed(a, "bf16-pure") == Changes{{ChangeKind::masters}});
     CHECK(blamed(a, "bf16-amp").empty());
+}
+
+TEST_CASE("what is kept in 16 bits is asked for in fp32, each for its own cause, where the run keeps it") {
+    train::TrainingSettings training;
+    training.optimizer.kind = train::OptimizerKind::adam;
+    training.ema_decay = 0.99;
+    training.ranks = 4;
+    train::KeptFormats kept;
+    kept.average = kept.step_counter = kept.running_statistics = kept.all_reduce = ops::DType::bf16;
+    const train::Recipe recipe = kept.in(train::recipe_named("bf16-amp"));
+    for (const auto &[detector, kind] :
+         {std::pair("stuck-ema", ChangeKind::average), std::pair("stuck-step-counter", ChangeKind::step_counter),
+          std::pair("running-statistics", ChangeKind::statistics),
+          std::pair("gradient-accumulation-16bit", ChangeKind::gradients),
+          std::pair("all-reduce-overflow", ChangeKind::gradients)}) {
+        RecipeAssessment a;
+        a.findings = {finding(detector, Severity::critical, "head")};
+        CHECK(blamed_changes(a, recipe, part_changes(recipe, training), layers) == Changes{{kind}});
+        CHECK(blamed_changes(a, recipe, {}, layers).empty());
+    }
 }
 
 TEST_CASE("layers that no override can match are left out; without findings the least faithful layers are blamed") {

@@ -140,5 +140,10 @@ TEST_CASE("PyTorch: autocast, masters, a layer in fp32, a scale by hand") {
     const std::string by_hand = script(changed(pure, std::vector<Change>{{ChangeKind::loss_scale, "static:1024"}}));
     CHECK(has(by_hand, "scale = 2.0**10"));
     CHECK(!has(by_hand, "GradScaler("));
+    train::TrainingSettings averaged;
+    averaged.ema_decay = 0.98;
+    const std::vector<Change> wide{{ChangeKind::average}};
+    const auto lines = pytorch_lines(changed(train::recipe_named("bf16-pure"), wide), averaged, graph, {});
+    CHECK(std::count(lines.begin(), lines.end(), "            average.lerp_(weight.to(average.dtype), 0.02)") == 1);
     CHECK(has(script(pure, {"no weights here"}), "# 'no weights here' has no weights"));
 }
