@@ -51,6 +51,7 @@ TEST_CASE("wrong input is refused in one sentence") {
     check_refusal("profile zoo:mlp --loss huber" + out, "huber");
     check_refusal("profile zoo:mlp --lr -1" + out, "--lr");
     check_refusal("profile zoo:mlp --device tpu" + out, "tpu");
+    check_refusal("profile zoo:mlp --lockstep" + out, "--lockstep");
     check_refusal("profile zoo:mlp --unknown-flag 3" + out, "--unknown-flag");
     check_refusal("profile zoo:mlp --steps 2 --data synthetic --out /proc/nowhere", "/proc/nowhere");
     check_refusal("report /nowhere", "/nowhere");
@@ -61,10 +62,11 @@ TEST_CASE("wrong input is refused in one sentence") {
 TEST_CASE("help comes from the flags themselves") {
     const Finished help = run("profile --help");
     CHECK(help.exit_code == 0);
-    for (const char *flag : {"--data",       "--loss",        "--recipes", "--steps", "--batch",        "--optimizer",
-                             "--lr",         "--momentum",    "--betas",   "--eps",   "--weight-decay", "--clip-norm",
-                             "--loss-scale", "--accumulate",  "--device",  "--seed",  "--threads",      "--order",
-                             "--freeze",     "--trace-every", "--config",  "--out",   "--json"})
+    for (const char *flag :
+         {"--data",       "--loss",       "--recipes",     "--steps",    "--batch",        "--optimizer",
+          "--lr",         "--momentum",   "--betas",       "--eps",      "--weight-decay", "--clip-norm",
+          "--loss-scale", "--accumulate", "--device",      "--lockstep", "--seed",         "--threads",
+          "--order",      "--freeze",     "--trace-every", "--config",   "--out",          "--json"})
         CHECK_MESSAGE(help.out.find(flag) != std::string::npos, flag);
     CHECK(run("--help").exit_code == 0);
     CHECK(run("--version").exit_code == 0);

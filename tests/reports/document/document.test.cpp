@@ -56,6 +56,19 @@ TEST_CASE("the document has the fields that the command line promises") {
     CHECK(recipe_named(document, "fp16-pure")["findings"][0]["severity"] == "critical");
 }
 
+TEST_CASE("a device in lockstep is in the document, and only then") {
+    auto assessment = tests::sample_assessment();
+    CHECK_FALSE(reports::to_document(assessment).contains("lockstep"));
+    assessment.lockstep = {{"fc1", "matmul", 2, 100, 100, 0}, {"", "adam_step", 2, 50, 49, 1}};
+    const Json lockstep = reports::to_document(assessment)["lockstep"];
+    CHECK(lockstep["elements"] == 150);
+    CHECK(lockstep["bit_equal"] == 149);
+    CHECK(lockstep["different_statistics"] == 1);
+    CHECK(lockstep["operations"][1]["operation"] == "adam_step");
+    CHECK(keys_of(lockstep["operations"][0]) ==
+          std::set<std::string>{"layer", "operation", "runs", "elements", "bit_equal", "different_statistics"});
+}
+
 TEST_CASE("skipped steps are counted and named") {
     const auto assessment = tests::sample_assessment();
     const Json document = reports::to_document(assessment);
