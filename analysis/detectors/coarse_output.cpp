@@ -2,7 +2,7 @@
 //
 // What it looks for. A regression whose prediction is stored in 16 bits before the loss reads it. Values near 300 are 2
 // apart in bf16: whatever the network computes, the mean squared error cannot fall below the rounding error of its own
-// output (hazard A17). That error is in the trace, measured.
+// output (hazard A17). That error is in the trace, measured; for the second half of the run it follows from the values.
 //
 // Which tensors. The last 16-bit forward result before an `mse_loss`, and the twin's final loss.
 //
@@ -36,6 +36,19 @@ double reached_by(const TensorHistory &error) {
     return sum / static_cast<double>(count);
 }
 
+/// Mean squared rounding error of values like those of the second half of the run: early predictions may be small, and
+/// the loss they are held against is the final one. A value is off by up to half a spacing, evenly.
+double late_square_error(const TensorHistory &output, const number::Format &format) {
+    double squares = 0, counted = 0;
+    for (std::size_t b = 1; b < output.unscaled_late.size(); ++b) {
+        const auto n = static_cast<double>(output.unscaled_late[b]);
+        const double spacing = number::ulp_at(format, std::ldexp(1.0, static_cast<int>(b) - 127));
+        squares += n * spacing * spacing / 12;
+        counted += n;
+    }
+    return counted > 0 ? squares / counted : 0;
+}
+
 void find(const Evidence &e, std::vector<Finding> &findings) {
     const TensorHistory *loss = nullptr, *output = nullptr;
     for (const TensorHistory &tensor : e.ranges.tensors)
@@ -48,9 +61,10 @@ void find(const Evidence &e, std::vector<Finding> &findings) {
             output = &tensor;
     if (!output || !is_reduced(format_named(output->info.format))) return;
     const TensorHistory *twins = e.twin->find(loss->info.name);
-    const double floor = output->summary.mse, reached = twins ? reached_by(*twins) : 0;
-    if (!(floor > 0) || !std::isfinite(reached) || floor < visible * reached) return;
     const number::Format &format = format_named(output->info.format);
+    const double floor = std::max(output->summary.mse, late_square_error(*output, format));
+    const double reached = twins ? reached_by(*twins) : 0;
+    if (!(floor > 0) || !std::isfinite(reached) || floor < visible * reached) return;
     const double amax = double{output->summary.total.amax};
     Finding f;
     f.detector = coarse_output.info.id;

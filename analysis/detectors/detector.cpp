@@ -67,6 +67,7 @@ std::span<const Detector> detectors() {
         norm_eps_lost,          nan_source,          lost_weight_updates,      gradient_underflow,
         no_scale_fits,          clip_before_unscale, backward_overflow,        scale_collapse,
         scale_runaway,          stuck_second_moment, unrepresentable_integers, coarse_output,
+        mean_overflow,          narrow_accumulation, gradient_attenuation,     coarse_phase,
         coarse_logits,          sum_saturation,      activation_growth,        gradient_underflow_trend,
         lost_weight_decay,      subnormal_flush,     subnormal_gradients,      gradient_accumulation,
         all_reduce_overflow,    stuck_ema,           stuck_step_counter,       running_statistics};

@@ -94,8 +94,12 @@ void find(const Evidence &e, std::vector<Finding> &findings) {
     f.detector = gradient_underflow.info.id;
     const bool broken = worst.retained_known && worst.retained < broken_retained;
     // A loss that is not finite makes the scaler halve for ever, and the gradients vanish with the scale.
-    const bool consequence =
-        e.origins.forward && e.comparison.not_finite >= static_cast<std::int64_t>(diverged_tail) && e.dynamic_scale();
+    // So it is when the backward pass makes a NaN that no scale cures.
+    const bool by_arithmetic = std::any_of(findings.begin(), findings.end(), [](const Finding &found) {
+        return found.detector == nan_source.info.id && found.severity == Severity::critical;
+    });
+    const bool consequence = (e.origins.forward || by_arithmetic) &&
+                             e.comparison.not_finite >= static_cast<std::int64_t>(diverged_tail) && e.dynamic_scale();
     f.severity = !harmful || consequence                                  ? Severity::info
                  : e.comparison.bad() || (broken && e.comparison.blind()) ? Severity::critical
                                                                           : Severity::warning;

@@ -21,6 +21,17 @@ bool is_product(std::string_view operation) {
     return is_one_of(operation, std::array<std::string_view, 4>{"multiply", "power_scalar", "power", "divide"});
 }
 
+/// A sum that the next operation multiplies by a constant, which makes it much smaller in fp32. A division may as well
+/// be by another sum (Dice).
+bool is_written_mean(const Evidence &e, const TensorHistory &sum) {
+    if (sum.info.operation != "reduce_sum" || !e.twin) return false;
+    const TensorHistory *next = next_forward(e.ranges, sum, "scale", 1);
+    const TensorHistory *whole = e.twin->find(sum.info.name);
+    const TensorHistory *mean = next ? e.twin->find(next->info.name) : nullptr;
+    constexpr float few_terms = 4;
+    return whole && mean && mean->summary.total.amax * few_terms <= whole->summary.total.amax;
+}
+
 /// Additions before this one whose largest values climb towards it: a residual stream. Three, of which each is larger
 /// than the one before.
 bool climbs(const RunRanges &ranges, const TensorHistory &tensor) {
@@ -64,7 +75,9 @@ OverflowKind overflow_kind(const Evidence &e, const std::vector<Finding> &found)
     if (operation == "exponential" || operation == "softplus") return OverflowKind::exponential;
     if (is_one_of(operation, std::array<std::string_view, 5>{"reduce_sum", "reduce_mean", "reduce_sum_squares",
                                                              "cumulative_sum", "average_pool"}))
-        return OverflowKind::sum;
+        return operation == "reduce_mean" || operation == "average_pool" || is_written_mean(e, tensor)
+                   ? OverflowKind::mean
+                   : OverflowKind::sum;
     if (is_one_of(operation, std::array<std::string_view, 5>{"matmul", "scale", "multiply", "divide", "add"}) &&
         next_forward(e.ranges, tensor, "softmax"))
         return OverflowKind::logits;

@@ -12,7 +12,8 @@ enum class OverflowKind : std::uint8_t {
     logits, ///< scores on their way to a softmax
     cubic,  ///< a power inside a hand-written tanh GELU
     exponential,
-    sum,      ///< a sum or mean over many elements
+    sum,      ///< a sum over many elements
+    mean,     ///< the sum on the way to a mean
     product,  ///< of two results, or a power
     residual, ///< an addition that the layers before it have made larger and larger
     result,   ///< any other: a matrix product, a convolution, ...

@@ -1,9 +1,8 @@
-// sum-overflow: a sum or mean over many elements passes the format's largest value.
+// sum-overflow: a sum over many elements passes the format's largest value.
 //
-// What it looks for. The first forward overflow is made by a sum, a mean whose sum is stored on the way, a sum of
-// squares or a pooling. In fp16 it takes 65520 ones: Dice over a 512 x 512 map (262144), label smoothing over a
-// vocabulary of 7400, log-semiring sums, means of InstanceNorm over large images (hazards A15, A12). The loss is then
-// inf or NaN from the first step on.
+// What it looks for. The first forward overflow is made by a sum, a sum of squares or a running sum (the sum on the way
+// to a mean is mean-overflow's). In fp16 it takes 65520 ones: Dice over a 512 x 512 map (262144), label smoothing over
+// a vocabulary of 7400, log-semiring sums (hazard A15). The loss is then inf or NaN from the first step on.
 //
 // Threshold. One element names it; critical when the loss curve is bad and fidelity does not contradict. A sum of
 // squares whose inverse root silences a layer is norm-variance-overflow's.
@@ -35,8 +34,7 @@ void find(const Evidence &e, std::vector<Finding> &findings) {
 } // namespace
 
 const Detector sum_overflow{
-    {"sum-overflow", "Sum or mean overflow",
-     "The first forward overflow is made by a sum, mean, sum of squares, running sum or pooling.",
+    {"sum-overflow", "Sum overflow", "The first forward overflow is made by a sum, a sum of squares or a running sum.",
      "One element; critical only when the loss curve is bad and the updates are not fp32's.",
      "A Dice loss over a 512 x 512 map of ones sums to 262144: infinite in fp16, and inf / inf is NaN. Over 128 x 128 "
      "it "
