@@ -12,7 +12,8 @@ namespace halfscope::analysis {
 struct TwinSoundness {
     bool present = false;
     bool diverged = false; ///< not finite, or ends higher than it began
-    /// The loss fell by more than three standard errors of the difference between its first and last window.
+    /// The loss fell by more than three standard errors of the difference between its first and last window, or the
+    /// straight line through all of it falls by more than four of its own.
     bool learns = false;
     double initial = 0, final = 0, progress = 0;
     double progress_noise = 0; ///< standard error of `progress`

@@ -69,6 +69,7 @@ PooledFidelity pool(const std::vector<StepSums> &steps, std::size_t first) {
         gradient_ratio += s.gradient_ratio;
     }
     const auto mean = [](double sum, int n) { return n ? sum / n : not_a_number; };
+    p.reference_squares = reference_squares;
     p.retained = p.samples ? dot / reference_squares : not_a_number;
     if (p.samples > 1) {
         // Of a ratio of sums, linearised.
@@ -128,6 +129,16 @@ std::vector<const LayerFidelity *> FidelitySummary::frozen() const {
         return a->late.retained < b->late.retained;
     });
     return result;
+}
+
+double FidelitySummary::share_of(const std::vector<const LayerFidelity *> &chosen) const {
+    double squares = 0, elements = 0;
+    for (const LayerFidelity *layer : chosen) {
+        squares += layer->late.reference_squares;
+        elements += layer->late.elements;
+    }
+    const auto part = [](double of, double whole) { return whole > 0 ? of / whole : 0; };
+    return std::max(part(squares, late.reference_squares), part(elements, late.elements));
 }
 
 FidelitySummary summarize_fidelity(const trace::StoredRun &run, const RunRanges &ranges) {

@@ -44,8 +44,9 @@ struct PooledFidelity {
     double moved = 0;             ///< of the elements fp32 moves, those that moved
     double gradient_retained = 0; ///< the same figure for the unscaled gradients, norm-weighted over weights
     double gradient_cosine = 0, gradient_norm_ratio = 0; ///< of the unscaled gradients, weighted alike; NaN unknown
-    double gradient_lost = 0; ///< of the elements non-zero in the fp32 gradient, those that are zero
-    double elements = 0;      ///< elements in all samples
+    double gradient_lost = 0;     ///< of the elements non-zero in the fp32 gradient, those that are zero
+    double elements = 0;          ///< elements in all samples
+    double reference_squares = 0; ///< squared length of the fp32 updates, added up over the samples
 
     [[nodiscard]] bool known() const { return samples > 0; }
     /// The update is the one fp32 makes from the same weights: its length along fp32's within sound_retained, and its
@@ -90,6 +91,10 @@ struct FidelitySummary {
     [[nodiscard]] const LayerFidelity *find(const std::string &layer) const;
     /// Layers frozen late in the run, worst first.
     [[nodiscard]] std::vector<const LayerFidelity *> frozen() const;
+    /// What these layers are of the model late in the run: their part of the fp32 update's squared length, which is to
+    /// first order their part in what a step gains, or of the elements, whichever is larger (a step's length says
+    /// little of what a layer that has never learnt could give).
+    [[nodiscard]] double share_of(const std::vector<const LayerFidelity *> &layers) const;
 };
 
 [[nodiscard]] FidelitySummary summarize_fidelity(const trace::StoredRun &run, const RunRanges &ranges);

@@ -89,6 +89,21 @@ struct Weighing {
             return l.late.elements >= frozen_evidence && l.late.retains_less_than(costly_retained);
         });
     }
+    /// Layers whose updates lose a tenth or more, and which together are a tenth of the model or more: what a norm's
+    /// gain or a bias loses hardly counts.
+    [[nodiscard]] bool layers_costly() const {
+        std::vector<const LayerFidelity *> losing;
+        for (const LayerFidelity &l : e.fidelity.layers)
+            if (l.late.elements >= frozen_evidence && l.late.retains_less_than(costly_retained)) losing.push_back(&l);
+        return updates_comparable() && e.fidelity.share_of(losing) >= 1 - costly_retained;
+    }
+    /// Updates or the gradients they are made of lose a tenth or more, as measured. Momentum hides a gradient's loss
+    /// for a while.
+    [[nodiscard]] bool measurably_lossy() const {
+        const PooledFidelity &late = e.fidelity.late;
+        return updates_costly() ||
+               (updates_comparable() && late.gradient_retained + 2 * late.retained_error < costly_retained);
+    }
     [[nodiscard]] bool growing() const {
         return std::any_of(findings.begin(), findings.end(), [](const Finding &f) {
             return f.detector == activation_growth.info.id || f.detector == gradient_underflow_trend.info.id;
@@ -227,11 +242,17 @@ Judgement weigh(const Weighing &w) {
         return w.none(
             fmt::format("The run was cut short after {}; so far: {}", w.how_far(), continued(c.outcome.sentence)));
     // Seeds differ by more than this, but not with the same weights and batches: the gap is precision's where the
-    // updates, or a detector, say how it comes about.
-    if (w.much_worse_by_pairs() && (w.updates_broken() || (w.knows_why() && c.excess >= telling_excess)))
+    // updates, or a detector, say how it comes about; a gap of a tenth where both do.
+    if (w.much_worse_by_pairs() &&
+        (w.updates_broken() || (w.knows_why() && (c.excess >= telling_excess || w.measurably_lossy()))))
         return w.unsafe_by_pairs();
     // Without masters the rounded weights are all there is, and their own reading is the model's.
     if (c.judged_in_fp32 && !c.acquitted_in_fp32 && !e.run.run.master_weights && c.own_standing >= Standing::much_worse)
+        return w.unsafe();
+    // With masters the reading in fp32 might acquit it. Where it does not, a known cause and updates or gradients that
+    // lose a tenth leave nothing that speaks for the run.
+    if (c.judged_in_fp32 && !c.acquitted_in_fp32 && c.own_standing >= Standing::much_worse && w.knows_why() &&
+        w.measurably_lossy())
         return w.unsafe();
     if (c.judged_in_fp32 && !c.acquitted_in_fp32 && (w.knows_why() || !e.updates_are_fp32s()))
         return w.risky(
@@ -243,7 +264,10 @@ Judgement weigh(const Weighing &w) {
             fmt::format("The loss was not finite in {}, which the scaler skipped.", counted(c.not_finite, "step"))));
     if (w.updates_broken() || (c.judged_in_fp32 && w.updates_costly()))
         return w.risky(w.blame(fmt::format("The loss does not show it yet ({})", fidelity_in_words(e.fidelity))) + ".");
-    if (const auto frozen = e.fidelity.frozen(); !frozen.empty() && w.updates_comparable()) {
+    // A norm's gain that stands still costs a hundredth of the step; layers that are a tenth of the model cost what
+    // counts as worse.
+    if (const auto frozen = e.fidelity.frozen();
+        w.updates_comparable() && e.fidelity.share_of(frozen) >= 1 - costly_retained) {
         std::vector<std::string> names;
         for (const LayerFidelity *layer : frozen) names.push_back(layer->layer);
         return w.risky(w.blame(
@@ -251,7 +275,7 @@ Judgement weigh(const Weighing &w) {
                         "not show it yet.",
                         name_list(names), names.size() == 1 ? "is" : "are", percent(frozen.front()->late.retained))));
     }
-    if ((w.updates_costly() || w.a_layer_costly()) && c.paired_gap)
+    if ((w.updates_costly() || w.layers_costly()) && c.paired_gap)
         return w.risky(w.blame(fmt::format(
             "{}, and the loss is slightly but consistently above the twin's ({} against {}).",
             continued(fidelity_in_words(e.fidelity)), figure(c.outcome.final), figure(c.outcome.reference_final))));

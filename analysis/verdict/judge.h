@@ -10,13 +10,15 @@
 //    The same where the finished model is (compare/finished_model.h): the loss in evaluation mode, or of the average
 //    of weights, a tenth above the twin's and above what fp32 would have kept of the same training. Training does not
 //    show it. At half of that: risky.
-// 4. Outcome fine: safe, whatever the counters say. Risky when the updates are broken or a layer is frozen all the same
-//    (the loss of a short run need not show it), when the updates lose a tenth or more and the loss is consistently
-//    above the twin's batch by batch, though within the noise of seeds, or when activations grow towards overflow or
-//    gradients shrink towards underflow within one more run length.
-//    Two exceptions. A loss above the twin's batch by batch by a tenth with broken updates, or by a fifth with a known
-//    cause, is unsafe though seeds differ by more: they start from other weights, this pair does not. A bad curve that
-//    only the loss in fp32 excuses is risky while that reading is not precise enough to acquit; unsafe without masters.
+// 4. Outcome fine: safe, whatever the counters say. Risky when the updates are broken, or layers are frozen that are
+//    a tenth of the model (the loss of a short run need not show it), when the updates lose a tenth or more and the
+//    loss is consistently above the twin's batch by batch, though within the noise of seeds, or when activations grow
+//    towards overflow or gradients shrink towards underflow within one more run length.
+//    Two exceptions. A loss above the twin's batch by batch by a tenth with broken updates, or with a known cause and
+//    updates or gradients that lose a tenth, or by a fifth with a known cause, is unsafe though seeds differ by more:
+//    they start from other weights, this pair does not. A bad curve that only the loss in fp32 excuses is risky while
+//    that reading is not precise enough to acquit; unsafe without masters, or with a known cause and updates or
+//    gradients that lose a tenth.
 //    A loss that was not finite in a step or two is risky.
 // 5. Where the loss cannot show anything because the updates are too small to move it in so few steps (fine-tuning,
 //    hazards N05 and U03), or because the recipe stores its loss too coarsely, fidelity decides alone. A twin that
