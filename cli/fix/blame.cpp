@@ -30,9 +30,10 @@ std::optional<ChangeKind> kept_part(std::string_view id) {
 Blame blame_of(const Finding &finding) {
     const std::string_view id = finding.detector;
     if (kept_part(id)) return Blame::kept;
-    for (const auto *detector : {&analysis::gradient_underflow, &analysis::gradient_underflow_trend,
-                                 &analysis::no_scale_fits, &analysis::backward_overflow, &analysis::scale_runaway,
-                                 &analysis::subnormal_gradients, &analysis::subnormal_flush})
+    for (const auto *detector :
+         {&analysis::gradient_underflow, &analysis::gradient_underflow_trend, &analysis::gradient_attenuation,
+          &analysis::no_scale_fits, &analysis::backward_overflow, &analysis::scale_runaway,
+          &analysis::subnormal_gradients, &analysis::subnormal_flush})
         if (id == detector->info.id) return Blame::scale;
     for (const auto *detector : {&analysis::lost_weight_updates, &analysis::lost_weight_decay,
                                  &analysis::optimizer_underflow, &analysis::stuck_second_moment})
@@ -68,6 +69,13 @@ class Suggestions {
         : assessment_(assessment), recipe_(recipe), parts_(parts), layers_(layers) {}
 
     void add(const Finding &finding) {
+        // Settings cost nothing, so they go before what holds more memory.
+        if (finding.detector == analysis::clip_before_unscale.info.id) return part(ChangeKind::clipping);
+        if (finding.detector == analysis::optimizer_underflow.info.id) part(ChangeKind::epsilon);
+        if (finding.detector == analysis::rounded_hyperparameters.info.id) {
+            part(ChangeKind::hyperparameters);
+            return optimizer();
+        }
         switch (blame_of(finding)) {
         case Blame::scale:
             scale();
@@ -101,8 +109,8 @@ class Suggestions {
   private:
     /// Nothing where the recipe has it in fp32 already.
     void part(ChangeKind kind) {
-        const Change change{kind};
-        if (std::find(parts_.begin(), parts_.end(), change) != parts_.end()) put(change);
+        for (const Change &change : parts_)
+            if (change.kind == kind) put(change);
     }
     void put(const Change &change) {
         if (std::find(changes_.begin(), changes_.end(), change) == changes_.end()) changes_.push_back(change);

@@ -36,6 +36,9 @@ void make(Recipe &recipe, const Change &change, std::span<const Recipe> own) {
         break;
     }
     case ChangeKind::loss_scale: recipe.loss_scale = change.value; break;
+    case ChangeKind::clipping:
+    case ChangeKind::epsilon:
+    case ChangeKind::hyperparameters: break; // the settings', not the recipe's
     case ChangeKind::layer: recipe.layers.push_back({pattern_of_layer(change.value), DType::fp32}); break;
     case ChangeKind::state: recipe.state = DType::fp32; break;
     case ChangeKind::masters:
@@ -63,6 +66,31 @@ Recipe changed(const Recipe &recipe, std::span<const Change> changes, std::span<
     if (!changes.empty()) result.description = fmt::format("{}, with {}", recipe.name, in_words(changes));
     train::check(result);
     return result;
+}
+
+train::TrainingSettings changed(const train::TrainingSettings &settings, std::span<const Change> changes) {
+    train::TrainingSettings result = settings;
+    for (const Change &change : changes) {
+        if (change.kind == ChangeKind::clipping) result.clip_scaled = false;
+        if (change.kind == ChangeKind::epsilon) result.optimizer.epsilon = std::stod(change.value);
+        if (change.kind == ChangeKind::hyperparameters) result.optimizer.round_hyperparameters = false;
+    }
+    return result;
+}
+
+std::vector<Change> setting_changes(const train::TrainingSettings &settings, const Recipe &recipe) {
+    std::vector<Change> changes;
+    if (settings.clip_scaled && settings.clip_norm > 0) changes.push_back({ChangeKind::clipping});
+    if (settings.optimizer.kind == train::OptimizerKind::sgd || !ops::is_16bit(recipe.state)) return changes;
+    // fp16 holds nothing below 6e-8. PyTorch users go to 1e-7 first and to 1e-4 at last.
+    if (recipe.state == DType::fp16)
+        for (const double epsilon : {1e-7, 1e-5, 1e-4})
+            if (settings.optimizer.epsilon < epsilon) {
+                changes.push_back({ChangeKind::epsilon, fmt::format("{}", epsilon)});
+                break;
+            }
+    if (settings.optimizer.round_hyperparameters) changes.push_back({ChangeKind::hyperparameters});
+    return changes;
 }
 
 std::vector<Change> part_changes(const Recipe &recipe, const train::TrainingSettings &training) {
@@ -103,6 +131,9 @@ std::string in_words(const Change &change) {
     case ChangeKind::recipe: return fmt::format("the recipe {} instead", change.value);
     case ChangeKind::loss_scale: return fmt::format("loss scale {}", change.value);
     case ChangeKind::layer: return fmt::format("`{}` in fp32", change.value);
+    case ChangeKind::clipping: return "gradients clipped after unscaling";
+    case ChangeKind::epsilon: return fmt::format("eps {}", change.value);
+    case ChangeKind::hyperparameters: return "betas, eps and learning rate unrounded";
     case ChangeKind::state: return "optimizer state in fp32";
     case ChangeKind::masters: return "fp32 master weights and optimizer state";
     case ChangeKind::norms: return "norm layers' weights and the loss in fp32";

@@ -1,4 +1,4 @@
-// A change of a recipe: what the search for a fix tries, adds up and leaves out.
+// A change of a recipe, or of the training settings beside it: what the search for a fix tries, adds up and leaves out.
 #pragma once
 
 #include "emulation/train/recipe/recipe.h"
@@ -12,17 +12,20 @@
 namespace halfscope::cli {
 
 enum class ChangeKind : std::uint8_t {
-    recipe,       ///< another recipe altogether; `value`: its name
-    loss_scale,   ///< `value`: the rule
-    layer,        ///< one layer in fp32; `value`: its name
-    state,        ///< optimizer state in fp32, beside master weights that the recipe has
-    masters,      ///< fp32 master weights, and the optimizer's state with them, as every framework has it
-    norms,        ///< norm layers' weights and an attached loss in fp32 (policy pure becomes o2)
-    gradients,    ///< what micro-batches and ranks are added up in, in fp32
-    average,      ///< the average of the weights in fp32
-    step_counter, ///< Adam's step counter in fp32
-    statistics,   ///< batch norms' running statistics in fp32
-    accumulation, ///< matrix products accumulate in fp32
+    recipe,          ///< another recipe altogether; `value`: its name
+    loss_scale,      ///< `value`: the rule
+    layer,           ///< one layer in fp32; `value`: its name
+    clipping,        ///< gradients are clipped after they are unscaled, not before
+    epsilon,         ///< Adam's eps; `value`: the number
+    hyperparameters, ///< betas, eps and learning rate are not rounded to the format of the state
+    state,           ///< optimizer state in fp32, beside master weights that the recipe has
+    masters,         ///< fp32 master weights, and the optimizer's state with them, as every framework has it
+    norms,           ///< norm layers' weights and an attached loss in fp32 (policy pure becomes o2)
+    gradients,       ///< what micro-batches and ranks are added up in, in fp32
+    average,         ///< the average of the weights in fp32
+    step_counter,    ///< Adam's step counter in fp32
+    statistics,      ///< batch norms' running statistics in fp32
+    accumulation,    ///< matrix products accumulate in fp32
 };
 
 struct Change {
@@ -36,6 +39,13 @@ struct Change {
 /// the configuration file. The result is one that train::check() accepts.
 [[nodiscard]] train::Recipe changed(const train::Recipe &recipe, std::span<const Change> changes,
                                     std::span<const train::Recipe> own = {});
+
+/// The training settings with those of the changes made that are theirs.
+[[nodiscard]] train::TrainingSettings changed(const train::TrainingSettings &settings, std::span<const Change> changes);
+
+/// What the settings themselves may be to blame for under this recipe: clipping before unscaling, an eps that the
+/// optimizer's state cannot hold, rounded hyperparameters. They cost nothing.
+[[nodiscard]] std::vector<Change> setting_changes(const train::TrainingSettings &settings, const train::Recipe &recipe);
 
 /// Changes of the recipe's parts that are left to make, the cheapest in memory first, and of these those that matter to
 /// such a training: one batch a step is not added up, and SGD counts no steps.

@@ -111,14 +111,19 @@ class RecipeFix {
         return settings.kept.in(std::move(recipe));
     }
 
-    [[nodiscard]] std::vector<Change> parts_of(const train::Recipe &recipe) const {
-        return part_changes(recipe, profiled_.settings.training);
+    /// Of the recipe and of the settings that it is tried with.
+    [[nodiscard]] std::vector<Change> parts_of(const train::Recipe &recipe,
+                                               const train::TrainingSettings &training) const {
+        std::vector<Change> parts = setting_changes(training, recipe);
+        const std::vector<Change> formats = part_changes(recipe, training);
+        parts.insert(parts.end(), formats.begin(), formats.end());
+        return parts;
     }
 
     [[nodiscard]] SearchSpace space() const {
         SearchSpace space;
-        space.suggestions = blamed_changes(unsafe_, recipe_, parts_of(recipe_), layers_);
-        space.parts = parts_of(recipe_);
+        space.parts = parts_of(recipe_, profiled_.settings.training);
+        space.suggestions = blamed_changes(unsafe_, recipe_, space.parts, layers_);
         // All at once includes a loss scale, unless the recipe has one.
         if (recipe_.loss_scale == "none")
             if (const auto scale = loss_scale_change(unsafe_, recipe_)) space.parts.insert(space.parts.begin(), *scale);
@@ -133,7 +138,8 @@ class RecipeFix {
         const train::Recipe recipe = changed(recipe_, changes, profiled_.options.file.recipes);
         progress_.note(fmt::format("{}: re-run {} of at most {}: {}", recipe.name, number, options_.most_runs,
                                    shortened(changes)));
-        const auto judged = trials_.run(recipe, fmt::format("re-run {}", number));
+        const train::TrainingSettings training = changed(profiled_.settings.training, changes);
+        const auto judged = trials_.run(recipe, training, fmt::format("re-run {}", number));
         if (!judged) return std::nullopt;
         costs_.push_back(judged->run.cost);
         progress_.note(fmt::format("{}: re-run {}: {}", recipe.name, number, analysis::name_of(judged->verdict)));
@@ -141,7 +147,7 @@ class RecipeFix {
         trial.verdict = judged->verdict;
         trial.headline = judged->headline;
         trial.gap = judged->outcome.difference;
-        trial.suggestions = blamed_changes(*judged, recipe, parts_of(recipe), layers_);
+        trial.suggestions = blamed_changes(*judged, recipe, parts_of(recipe, training), layers_);
         return trial;
     }
 
@@ -169,24 +175,38 @@ class RecipeFix {
     void write_down(const std::vector<Change> &changes) {
         const train::Recipe recipe = changed(recipe_, changes, profiled_.options.file.recipes);
         const std::uint64_t seed = profiled_.settings.training.seed + 1;
-        if (const auto confirmed = trials_.confirm(recipe, seed)) {
+        const train::TrainingSettings training = changed(profiled_.settings.training, changes);
+        if (const auto confirmed = trials_.confirm(recipe, training, seed)) {
             fix_.confirmed_seed = seed;
             fix_.confirmed_verdict = confirmed->verdict;
         }
         std::vector<std::string> fp32_layers;
         for (const Change &change : changes)
             if (change.kind == ChangeKind::layer) fp32_layers.push_back(change.value);
-        fix_.pytorch = pytorch_lines(recipe, profiled_.settings.training, profiled_.model.graph, fp32_layers);
+        fix_.pytorch = pytorch_lines(recipe, training, profiled_.model.graph, fp32_layers);
         const std::filesystem::path file = overlay_file(profiled_.options, recipe.name);
         fix_.overlay_file = file.string();
         fix_.command = overlay_command(profiled_.options, file);
         std::string comment =
             fmt::format("What makes {} safe: {}.\nFound by halfscope profile --fix and re-run; run it again with\n{}",
                         recipe.name, in_words(changes), fix_.command);
-        if (profiled_.settings.loss_scale)
-            comment += "\nBeside other flags leave out --loss-scale: the command line goes before this file.";
-        fix_.overlay = overlay_of(recipe, profiled_.options, comment);
+        for (const std::string_view flag : overriding_flags(changes))
+            comment += fmt::format("\nBeside other flags leave out {}: the command line goes before this file.", flag);
+        fix_.overlay = overlay_of(recipe, changes, profiled_.options, comment);
         reports::write_output_file(file, fix_.overlay);
+    }
+
+    /// Flags of the command line that would undo the overlay.
+    [[nodiscard]] std::vector<std::string_view> overriding_flags(const std::vector<Change> &changes) const {
+        const train::TrainingOptions &given = profiled_.options.training;
+        const auto has = [&](ChangeKind kind) {
+            return std::any_of(changes.begin(), changes.end(), [kind](const Change &c) { return c.kind == kind; });
+        };
+        std::vector<std::string_view> flags;
+        if (profiled_.settings.loss_scale) flags.emplace_back("--loss-scale");
+        if (given.clip_scaled && has(ChangeKind::clipping)) flags.emplace_back("--clip-before-unscale");
+        if (given.epsilon && has(ChangeKind::epsilon)) flags.emplace_back("--eps");
+        return flags;
     }
 
     [[nodiscard]] std::string sentence(const SearchResult &result) const {

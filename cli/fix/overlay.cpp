@@ -27,12 +27,18 @@ std::string quoted(const std::string &word) {
 
 } // namespace
 
-std::string overlay_of(const train::Recipe &fixed, const ProfileOptions &options, const std::string &comment) {
+std::string overlay_of(const train::Recipe &fixed, std::span<const Change> changes, const ProfileOptions &options,
+                       const std::string &comment) {
     std::string text;
     std::istringstream lines(comment);
     for (std::string line; std::getline(lines, line);) fmt::format_to(std::back_inserter(text), "# {}\n", line);
     train::TrainingOptions training = options.training;
     training.recipes = {fixed.name};
+    for (const Change &change : changes) {
+        if (change.kind == ChangeKind::clipping) training.clip_scaled = false;
+        if (change.kind == ChangeKind::epsilon) training.epsilon = std::stod(change.value);
+        if (change.kind == ChangeKind::hyperparameters) training.round_hyperparameters = false;
+    }
     training.loss_scale.reset(); // these are the recipe's now
     training.accumulate.reset();
     training.kept = {};

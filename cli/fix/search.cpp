@@ -15,9 +15,11 @@ bool contains(const Changes &changes, const Change &change) {
     return std::find(changes.begin(), changes.end(), change) != changes.end();
 }
 
-/// A recipe has one loss scale and is one recipe: such a change takes the place of an earlier one.
+/// A recipe has one loss scale and is one recipe, an optimizer has one eps: such a change takes the place of an earlier
+/// one.
 bool replaces(const Change &fresh, const Change &old) {
-    return fresh.kind == old.kind && (fresh.kind == ChangeKind::loss_scale || fresh.kind == ChangeKind::recipe);
+    return fresh.kind == old.kind && (fresh.kind == ChangeKind::loss_scale || fresh.kind == ChangeKind::recipe ||
+                                      fresh.kind == ChangeKind::epsilon);
 }
 
 void add(Changes &changes, const Change &change) {

@@ -53,8 +53,10 @@ bool Trials::train_into(const std::filesystem::path &folder, const model::Graph 
     return !setting_.interrupted;
 }
 
-std::optional<analysis::RecipeAssessment> Trials::run(const train::Recipe &recipe, const std::string &label) {
+std::optional<analysis::RecipeAssessment>
+Trials::run(const train::Recipe &recipe, const train::TrainingSettings &training, const std::string &label) {
     train::ProfileSettings settings = setting_.settings;
+    settings.training = training;
     settings.recipes = {recipe};
     settings.loss_scale.reset(); // the recipe says so itself
     settings.accumulation.reset();
@@ -65,8 +67,10 @@ std::optional<analysis::RecipeAssessment> Trials::run(const train::Recipe &recip
     return std::move(assessment.recipes.front());
 }
 
-std::optional<analysis::RecipeAssessment> Trials::confirm(const train::Recipe &recipe, std::uint64_t seed) {
+std::optional<analysis::RecipeAssessment> Trials::confirm(const train::Recipe &recipe,
+                                                          const train::TrainingSettings &training, std::uint64_t seed) {
     train::ProfileSettings settings = setting_.settings;
+    settings.training = training;
     if (settings.training.order == data::Order::file && !settings.reinitialised) return std::nullopt;
     settings.recipes = {recipe};
     settings.loss_scale.reset();

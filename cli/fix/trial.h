@@ -34,14 +34,16 @@ class Trials {
     Trials(const Trials &) = delete;
     Trials &operator=(const Trials &) = delete;
 
-    /// Trains the recipe and judges it against the fp32 runs in the directory; `label` is what the progress shows. A
-    /// run whose loss has not been finite for a fifth of the steps is not gone on with: it is judged as it stands.
-    /// nullopt: interrupted.
-    [[nodiscard]] std::optional<analysis::RecipeAssessment> run(const train::Recipe &recipe, const std::string &label);
+    /// Trains the recipe with these settings and judges it against the fp32 runs in the directory; `label` is what the
+    /// progress shows. A run whose loss has not been finite for a fifth of the steps is not gone on with: it is judged
+    /// as it stands. nullopt: interrupted.
+    [[nodiscard]] std::optional<analysis::RecipeAssessment>
+    run(const train::Recipe &recipe, const train::TrainingSettings &training, const std::string &label);
 
     /// The same with another seed, weights and order of samples, beside fp32 runs of its own. nullopt: interrupted, or
     /// another seed would change nothing (file order and given weights).
-    [[nodiscard]] std::optional<analysis::RecipeAssessment> confirm(const train::Recipe &recipe, std::uint64_t seed);
+    [[nodiscard]] std::optional<analysis::RecipeAssessment>
+    confirm(const train::Recipe &recipe, const train::TrainingSettings &training, std::uint64_t seed);
 
   private:
     [[nodiscard]] bool train_into(const std::filesystem::path &folder, const model::Graph &graph,

@@ -106,3 +106,31 @@ TEST_CASE("layers that no override can match are left out; without findings the 
                                                                           {ChangeKind::layer, "stem"},
                                                                           {ChangeKind::layer, "new"}});
 }
+
+TEST_CASE("settings that a finding blames come before what costs memory") {
+    train::TrainingSettings settings;
+    settings.clip_norm = 1;
+    settings.clip_scaled = true;
+    settings.optimizer.kind = train::OptimizerKind::adam;
+    const train::Recipe pure = train::recipe_named("fp16-pure");
+    const auto with_settings = [&](const RecipeAssessment &a) {
+        return blamed_changes(a, pure, setting_changes(settings, pure), layers);
+    };
+    RecipeAssessment a;
+    a.findings = {finding("clip-before-unscale", Severity::critical, "")};
+    CHECK(with_settings(a) == Changes{{ChangeKind::clipping}});
+    // 1e-8 is zero in fp16, 1e-7 is not; if that does not do, the next is tried.
+    a.findings = {finding("optimizer-underflow", Severity::critical, "head")};
+    CHECK(with_settings(a) == Changes{{ChangeKind::epsilon, "1e-07"}});
+    settings.optimizer.epsilon = 1e-7;
+    CHECK(with_settings(a) == Changes{{ChangeKind::epsilon, "1e-05"}});
+    settings.optimizer.epsilon = 1e-3;
+    CHECK(with_settings(a).empty());
+    settings.optimizer.round_hyperparameters = true;
+    a.findings = {finding("rounded-hyperparameters", Severity::critical, "")};
+    CHECK(with_settings(a) == Changes{{ChangeKind::hyperparameters}});
+    // Nothing where the settings are not to blame.
+    a.findings = {finding("forward-overflow", Severity::critical, "head")};
+    CHECK(with_settings(a) == Changes{{ChangeKind::layer, "head"}});
+    CHECK(setting_changes({}, pure).empty());
+}

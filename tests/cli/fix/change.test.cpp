@@ -86,7 +86,7 @@ TEST_CASE("every change of every recipe gives one that is accepted, and whose TO
             ProfileOptions options;
             options.training.steps = 12;
             options.training.learning_rate = 3e-4;
-            const train::Config config = train::parse_config(overlay_of(fixed, options, "two\nlines"), "overlay");
+            const train::Config config = train::parse_config(overlay_of(fixed, {}, options, "two\nlines"), "overlay");
             CHECK(config.training.recipes == std::vector{recipe.name});
             CHECK(config.training.steps == 12);
             CHECK(config.training.learning_rate == 3e-4);
@@ -103,7 +103,7 @@ TEST_CASE("nothing is left to keep in fp32 once all parts are; a recipe of one's
     mine.accumulation = ops::Accumulation::hopper_fp16acc;
     const Recipe fixed = changed(mine, std::vector<Change>{{ChangeKind::accumulation}});
     CHECK(fixed.accumulation == ops::Accumulation::hopper);
-    const train::Config config = train::parse_config(overlay_of(fixed, {}, ""), "overlay");
+    const train::Config config = train::parse_config(overlay_of(fixed, {}, {}, ""), "overlay");
     check_same(train::configured_recipe(config, "my own"), fixed);
 }
 
@@ -146,4 +146,33 @@ TEST_CASE("PyTorch: autocast, masters, a layer in fp32, a scale by hand") {
     const auto lines = pytorch_lines(changed(train::recipe_named("bf16-pure"), wide), averaged, graph, {});
     CHECK(std::count(lines.begin(), lines.end(), "            average.lerp_(weight.to(average.dtype), 0.02)") == 1);
     CHECK(has(script(pure, {"no weights here"}), "# 'no weights here' has no weights"));
+}
+
+TEST_CASE("changes of the settings are in the training, in the overlay and in the PyTorch lines, not in the recipe") {
+    const std::vector<Change> changes{
+        {ChangeKind::clipping}, {ChangeKind::epsilon, "1e-07"}, {ChangeKind::hyperparameters}};
+    train::TrainingSettings settings;
+    settings.clip_norm = 1;
+    settings.clip_scaled = settings.optimizer.round_hyperparameters = true;
+    settings.optimizer.kind = train::OptimizerKind::adam;
+    const train::TrainingSettings fixed = changed(settings, changes);
+    CHECK(!fixed.clip_scaled);
+    CHECK(!fixed.optimizer.round_hyperparameters);
+    CHECK(fixed.optimizer.epsilon == 1e-7);
+    CHECK(fixed.clip_norm == 1);
+    const Recipe amp = train::recipe_named("fp16-amp");
+    CHECK(changed(amp, changes).loss_scale == amp.loss_scale);
+    ProfileOptions options;
+    options.training.clip_norm = 1;
+    options.training.clip_scaled = true;
+    const std::string overlay = overlay_of(amp, changes, options, "");
+    CHECK(overlay.find("clip-before-unscaling = false") != std::string::npos);
+    CHECK(overlay.find("1e-07") != std::string::npos);
+    const auto lines = pytorch_lines(amp, fixed, mlp(), {});
+    const auto at = [&](const char *part) {
+        return std::find_if(lines.begin(), lines.end(),
+                            [part](const std::string &line) { return line.find(part) != std::string::npos; });
+    };
+    CHECK(at("eps=1e-07") != lines.end());
+    CHECK(at("scaler.unscale_(optimizer)") < at("clip_grad_norm_"));
 }
