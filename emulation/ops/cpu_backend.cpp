@@ -85,10 +85,13 @@ class CpuBackend final : public Backend {
         return memory;
     }
     void release(void *memory) noexcept override { std::free(memory); }
+    // A tensor without elements may have no address.
     void upload(void *destination, const void *host, std::size_t bytes) override {
-        std::memcpy(destination, host, bytes);
+        if (bytes > 0) std::memcpy(destination, host, bytes);
     }
-    void download(void *host, const void *source, std::size_t bytes) override { std::memcpy(host, source, bytes); }
+    void download(void *host, const void *source, std::size_t bytes) override {
+        if (bytes > 0) std::memcpy(host, source, bytes);
+    }
 
     void run(const Operation &operation, std::span<const TensorView> inputs, std::span<const TensorView> outputs,
              std::span<number::RangeStatistics *const> statistics, const RandomKey &key) override {
