@@ -18,6 +18,7 @@ void RangeStatistics::merge(const RangeStatistics &later) {
     sum_abs += later.sum_abs;
     sum_squares += later.sum_squares;
     sum_squared_error += later.sum_squared_error;
+    sum_magnitude_error += later.sum_magnitude_error;
     for (std::size_t b = 0; b < exponents.size(); ++b) exponents[b] += later.exponents[b];
 }
 

@@ -24,6 +24,9 @@ struct RangeStatistics {
     double sum_abs = 0;           ///< sum of |finite source|
     double sum_squares = 0;       ///< sum of squares of finite sources
     double sum_squared_error = 0; ///< sum of (result - source)^2 where both are finite
+    /// Sum of |result| - |source| where both are finite. Rounding to nearest errs as often away from zero as towards
+    /// it: a sum beyond a few roots of sum_squared_error is a bias.
+    double sum_magnitude_error = 0;
 
     /// exponents[b] counts finite non-zero sources whose biased fp32 exponent field is b, so b - 127 is the binade
     /// floor(log2 |x|); b = 0 gathers the fp32 subnormals; b = 255 is never used. From it follow exactly, for any

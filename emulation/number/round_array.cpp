@@ -88,6 +88,7 @@ void add_sums(RangeStatistics &statistics, const BlockSums *sums, std::size_t bl
         statistics.sum_abs += sums[i].sum_abs;
         statistics.sum_squares += sums[i].sum_squares;
         statistics.sum_squared_error += sums[i].sum_squared_error;
+        statistics.sum_magnitude_error += sums[i].sum_magnitude_error;
     }
 }
 

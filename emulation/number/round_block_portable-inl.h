@@ -21,7 +21,7 @@ namespace halfscope::number::HWY_NAMESPACE {
 
 #if HWY_TARGET == HWY_SCALAR
 
-/// One of the four sums of a block.
+/// One of the sums of a block.
 struct LaneSums {
     bool in_double;
     float run[statistics_lanes]{};
@@ -77,12 +77,13 @@ inline void round_block(const BlockRequest &block, RangeStatistics *counts, Bloc
     for (std::size_t i = 0; i < block.count; ++i)
         if (std::isfinite(block.source[i])) amax = std::max(amax, std::fabs(block.source[i]));
     const bool in_double = sums_in_double(amax);
-    LaneSums sum{in_double}, sum_abs{in_double}, sum_squares{in_double}, sum_squared_error{in_double};
+    LaneSums sum{in_double}, sum_abs{in_double}, sum_squares{in_double}, sum_squared_error{in_double},
+        sum_magnitude_error{in_double};
     for (std::size_t i = 0; i < block.count; ++i) {
         const float x = block.source[i], size = std::fabs(x), y = round_element(block, i);
         const std::size_t lane = i % statistics_lanes;
         if (i != 0 && i % (statistics_lanes * statistics_run) == 0)
-            for (LaneSums *s : {&sum, &sum_abs, &sum_squares, &sum_squared_error}) s->end_run();
+            for (LaneSums *s : {&sum, &sum_abs, &sum_squares, &sum_squared_error, &sum_magnitude_error}) s->end_run();
         if (!std::isfinite(x)) {
             ++(std::isnan(x) ? counts->nans : counts->infinities);
             continue;
@@ -94,7 +95,10 @@ inline void round_block(const BlockRequest &block, RangeStatistics *counts, Bloc
         // A saturated result overflowed although it is finite.
         const bool saturated = block.rounding == ArrayRounding::toward_zero && magnitude >= limits.infinite;
         if (std::isinf(y) || saturated) ++counts->overflows;
-        if (!std::isinf(y)) sum_squared_error.add_square(lane, y - x);
+        if (!std::isinf(y)) {
+            sum_squared_error.add_square(lane, y - x);
+            sum_magnitude_error.add(lane, std::signbit(x) ? x - y : y - x);
+        }
         if (magnitude == 0) {
             ++counts->zeros;
             continue;
@@ -108,7 +112,7 @@ inline void round_block(const BlockRequest &block, RangeStatistics *counts, Bloc
     }
     counts->count += block.count;
     counts->amax = std::max(counts->amax, amax);
-    *sums = {sum.total(), sum_abs.total(), sum_squares.total(), sum_squared_error.total()};
+    *sums = {sum.total(), sum_abs.total(), sum_squares.total(), sum_squared_error.total(), sum_magnitude_error.total()};
 }
 
 #endif // HWY_TARGET == HWY_SCALAR

@@ -29,14 +29,16 @@ inline constexpr std::size_t lanes = hn::MaxLanes(Floats());
 inline constexpr std::size_t vectors_per_step = std::max<std::size_t>(4, statistics_lanes / lanes);
 /// Elements a scan takes at a time: whole rows of statistics lanes, and four vectors to pack exponents from.
 inline constexpr std::size_t scan_step = vectors_per_step * lanes;
+/// Of values, of magnitudes, of squares, of squared errors, of errors of the magnitude.
+inline constexpr std::size_t kept_sums = 5;
 inline constexpr std::size_t sum_vectors = statistics_lanes / lanes;
 static_assert(statistics_lanes % lanes == 0 && statistics_lanes * statistics_run % scan_step == 0);
 
 /// What a scan learns of a block.
 struct BlockScan {
-    double lane[4][statistics_lanes]; ///< sum, sum of magnitudes, of squares, of squared errors
-    std::uint32_t largest;            ///< largest magnitude, as bits; of finite values when scanned with care
-    std::uint32_t smallest_less_one;  ///< smallest non-zero magnitude minus 1
+    double lane[kept_sums][statistics_lanes];
+    std::uint32_t largest;           ///< largest magnitude, as bits; of finite values when scanned with care
+    std::uint32_t smallest_less_one; ///< smallest non-zero magnitude minus 1
     // With care only:
     std::uint32_t infinities, nans;
     std::uint32_t zero_results, subnormal_results, infinite_results; ///< of finite non-zero sources; stochastic only
@@ -76,8 +78,9 @@ HWY_NOINLINE void scan(const float *HWY_RESTRICT source, std::size_t count, cons
     found.infinities = found.nans = found.zero_results = found.subnormal_results = found.infinite_results = 0;
     for (std::size_t first = 0; first < count; first += statistics_lanes * statistics_run) {
         const std::size_t end = std::min(count, first + statistics_lanes * statistics_run);
-        F sum[sum_vectors], sum_abs[sum_vectors], squares[sum_vectors], errors[sum_vectors];
-        for (std::size_t v = 0; v < sum_vectors; ++v) sum[v] = sum_abs[v] = squares[v] = errors[v] = hn::Zero(d);
+        F sum[sum_vectors], sum_abs[sum_vectors], squares[sum_vectors], errors[sum_vectors], outward[sum_vectors];
+        for (std::size_t v = 0; v < sum_vectors; ++v)
+            sum[v] = sum_abs[v] = squares[v] = errors[v] = outward[v] = hn::Zero(d);
         for (std::size_t i = first; i < end; i += scan_step) {
             W packed = hn::Zero(du);
             F y = hn::Zero(d);
@@ -123,16 +126,18 @@ HWY_NOINLINE void scan(const float *HWY_RESTRICT source, std::size_t count, cons
                 sum_abs[at] = hn::Add(sum_abs[at], as_floats(magnitude));
                 squares[at] = add_square(x, squares[at]);
                 errors[at] = add_square(error, errors[at]);
+                outward[at] = hn::Add(outward[at], hn::Xor(error, hn::And(x, hn::Set(d, -0.0F))));
             }
         }
-        HWY_ALIGN float runs[4][statistics_lanes];
+        HWY_ALIGN float runs[kept_sums][statistics_lanes];
         for (std::size_t v = 0; v < sum_vectors; ++v) {
             hn::Store(sum[v], d, runs[0] + v * lanes);
             hn::Store(sum_abs[v], d, runs[1] + v * lanes);
             hn::Store(squares[v], d, runs[2] + v * lanes);
             hn::Store(errors[v], d, runs[3] + v * lanes);
+            hn::Store(outward[v], d, runs[4] + v * lanes);
         }
-        for (std::size_t s = 0; s < 4; ++s) add_run(runs[s], found.lane[s]);
+        for (std::size_t s = 0; s < kept_sums; ++s) add_run(runs[s], found.lane[s]);
     }
     HWY_ALIGN std::uint32_t high[lanes], low[lanes];
     hn::Store(largest, du, high);
@@ -177,8 +182,10 @@ HWY_INLINE void sum_in_double(const float *source, const float *result, std::siz
         found.lane[0][l] += x;
         found.lane[1][l] += std::fabs(x);
         found.lane[2][l] += x * x;
+        if (!std::isfinite(result[i])) continue;
         const auto error = static_cast<double>(result[i] - source[i]);
-        if (std::isfinite(result[i])) found.lane[3][l] += error * error;
+        found.lane[3][l] += error * error;
+        found.lane[4][l] += std::signbit(source[i]) ? -error : error;
     }
 }
 
@@ -279,8 +286,8 @@ void round_whole_steps(const BlockRequest &block, std::size_t padded, const std:
         }
         sum_in_double(block.source, widened, padded, found);
     }
-    *sums = {fold_lanes(found.lane[0]), fold_lanes(found.lane[1]), fold_lanes(found.lane[2]),
-             fold_lanes(found.lane[3])};
+    *sums = {fold_lanes(found.lane[0]), fold_lanes(found.lane[1]), fold_lanes(found.lane[2]), fold_lanes(found.lane[3]),
+             fold_lanes(found.lane[4])};
 
     const std::uint32_t special = careful ? found.infinities + found.nans : 0;
     counts->count += block.count;

@@ -6,9 +6,9 @@
 
 namespace halfscope::number {
 
-/// The four sums of RangeStatistics over one statistics block.
+/// The sums of RangeStatistics over one statistics block.
 struct BlockSums {
-    double sum = 0, sum_abs = 0, sum_squares = 0, sum_squared_error = 0;
+    double sum = 0, sum_abs = 0, sum_squares = 0, sum_squared_error = 0, sum_magnitude_error = 0;
 };
 
 [[nodiscard]] constexpr std::size_t statistics_blocks(std::size_t count) {

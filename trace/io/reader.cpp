@@ -236,10 +236,11 @@ std::vector<StoredRun> Reader::runs() const {
 
 void Reader::for_each_tensor_step(RunId run, const std::function<void(const TensorStep &)> &visit) const {
     Database &database = implementation_->database();
-    Statement row(database,
-                  "SELECT tensor, step, count, zeros, subnormals, underflows, overflows, infinities, nans, amax, amin, "
-                  "sum, sum_abs, sum_squares, sum_squared_error, exponents FROM tensor_steps WHERE run = ? "
-                  "ORDER BY tensor, step");
+    Statement row(
+        database,
+        "SELECT tensor, step, count, zeros, subnormals, underflows, overflows, infinities, nans, amax, amin, "
+        "sum, sum_abs, sum_squares, sum_squared_error, sum_magnitude_error, exponents FROM tensor_steps WHERE run = ? "
+        "ORDER BY tensor, step");
     row << run;
     const auto count = [&](int column) { return static_cast<std::uint64_t>(row.integer(column)); };
     TensorStep record;
@@ -260,8 +261,9 @@ void Reader::for_each_tensor_step(RunId run, const std::function<void(const Tens
         s.sum_abs = row.real(12);
         s.sum_squares = row.real(13);
         s.sum_squared_error = row.real(14);
+        s.sum_magnitude_error = row.real(15);
         try {
-            decode_histogram(row.bytes(15), s.exponents);
+            decode_histogram(row.bytes(16), s.exponents);
         } catch (const std::runtime_error &error) {
             database.complain("the trace is damaged", error.what());
         }

@@ -56,7 +56,7 @@ struct Writer::Implementation {
         database.execute(schema_sql);
         transaction.commit();
         insert_step.emplace(database, "INSERT INTO steps VALUES (?,?,?,?,?,?,?,?,?,?)");
-        insert_tensor_step.emplace(database, "INSERT INTO tensor_steps VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+        insert_tensor_step.emplace(database, "INSERT INTO tensor_steps VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
         insert_fidelity.emplace(database, "INSERT INTO fidelity VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
         insert_event.emplace(database, "INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?,?,?,?)");
         insert_drift.emplace(database, "INSERT INTO drifts VALUES (?,?,?,?,?,?,?,?,?,?,?,?)");
@@ -67,7 +67,8 @@ struct Writer::Implementation {
         encode_histogram(s.exponents, blob);
         *insert_tensor_step << run << record.step << record.tensor << s.count << s.zeros << s.subnormals << s.underflows
                             << s.overflows << s.infinities << s.nans << s.amax << s.amin << s.sum << s.sum_abs
-                            << s.sum_squares << s.sum_squared_error << std::span<const std::uint8_t>(blob);
+                            << s.sum_squares << s.sum_squared_error << s.sum_magnitude_error
+                            << std::span<const std::uint8_t>(blob);
         insert_tensor_step->run();
     }
 

@@ -18,7 +18,7 @@ using TensorId = std::int64_t; ///< unique within a run
 
 /// Facts about the whole trace: what was asked for and where it ran.
 struct Session {
-    std::string schema = "halfscope.trace/1";
+    std::string schema = "halfscope.trace/2";
     std::string halfscope_version;
     std::string model;                              ///< as given on the command line
     std::string model_name;                         ///< graph name

@@ -11,7 +11,7 @@
 --   * A run whose `complete` is 0 was cut short, or is still going.
 
 PRAGMA application_id = 0x48535452; -- "HSTR"
-PRAGMA user_version = 1;            -- halfscope.trace/1
+PRAGMA user_version = 2;            -- halfscope.trace/2
 
 -- Facts about the whole trace, one row a fact: schema, halfscope_version, model, model_name, data, command (text),
 -- parameters (integer).
@@ -118,6 +118,7 @@ CREATE TABLE tensor_steps (
     sum_abs,
     sum_squares,
     sum_squared_error,                  -- of result - source
+    sum_magnitude_error,                -- of |result| - |source|
     -- Finite non-zero sources counted by the exponent field b of their fp32 encoding (b - 127 = floor(log2 |x|); b = 0
     -- holds fp32 subnormals): empty when there are none, else one byte with the lowest b that occurs, one byte with the
     -- highest, then the count of every b between them, both included, each as an unsigned LEB128 number (7 bits a byte,

@@ -67,15 +67,16 @@ __global__ void round_kernel(Rounding how, const float *values, std::size_t coun
         round_element(how, values, i);
 }
 
-/// One of the terms whose sums are kept, of source x and result y: x, |x|, x^2, (y - x)^2.
-constexpr int sums = 4;
-__device__ bool is_square(int sum) { return sum >= 2; }
+/// One of the terms whose sums are kept, of source x and result y: x, |x|, x^2, (y - x)^2, |y| - |x|.
+constexpr int sums = 5;
+__device__ bool is_square(int sum) { return sum == 2 || sum == 3; }
 __device__ float term(int sum, float x, float y) {
     switch (sum) {
     case 0: return x;
     case 1: return fabsf(x);
     case 2: return x;
-    default: return isinf(y) ? 0.0f : __fsub_rn(y, x);
+    case 3: return isinf(y) ? 0.0f : __fsub_rn(y, x);
+    default: return isinf(y) ? 0.0f : __fsub_rn(fabsf(y), fabsf(x));
     }
 }
 __device__ void add_term(int sum, float value, float &total) {
@@ -121,7 +122,7 @@ __global__ void measure_kernel(Rounding how, const float *values, std::size_t co
     const std::size_t first = blockIdx.x * std::size_t{block_elements};
     const std::size_t left = count - first;
     const int here = left < block_elements ? static_cast<int>(left) : block_elements;
-    float totals[sums] = {0, 0, 0, 0};
+    float totals[sums] = {};
     Tally tally;
     unsigned amax = 0, amin = ~0u;
     for (int j = 0; j < run_length; ++j) {
@@ -172,7 +173,8 @@ __global__ void measure_kernel(Rounding how, const float *values, std::size_t co
         for (int width = lanes / 2; width > 0; width /= 2)
             for (int l = 0; l < width; ++l) folded[l] = __dadd_rn(folded[l], folded[l + width]);
         double *const out[sums] = {&block_sums[blockIdx.x].sum, &block_sums[blockIdx.x].sum_abs,
-                                   &block_sums[blockIdx.x].sum_squares, &block_sums[blockIdx.x].sum_squared_error};
+                                   &block_sums[blockIdx.x].sum_squares, &block_sums[blockIdx.x].sum_squared_error,
+                                   &block_sums[blockIdx.x].sum_magnitude_error};
         *out[thread] = folded[0];
     }
     for (int bin = thread; bin < histogram_bins; bin += threads)
@@ -227,7 +229,7 @@ __global__ void reference_kernel(Rounding how, const float *values, std::size_t 
                 for (int l = 0; l < width; ++l) lane[l] = __dadd_rn(lane[l], lane[l + width]);
             folded[sum] = lane[0];
         }
-        block_sums[first / block_elements] = {folded[0], folded[1], folded[2], folded[3]};
+        block_sums[first / block_elements] = {folded[0], folded[1], folded[2], folded[3], folded[4]};
     }
 }
 

@@ -147,7 +147,7 @@ inline Expected round(const std::vector<float> &source, FormatId format, const R
         for (std::size_t i = 0; i < n; ++i)
             if (std::isfinite(source[first + i])) block_max = std::max(block_max, std::fabs(source[first + i]));
         const bool in_double = block_max > 0x1p59F || (block_max > 0 && block_max < 0x1p-40F);
-        BlockSum sum(in_double), sum_abs(in_double), squares(in_double), errors(in_double);
+        BlockSum sum(in_double), sum_abs(in_double), squares(in_double), errors(in_double), outward(in_double);
         for (std::size_t i = 0; i < n; ++i) {
             const float x = source[first + i];
             const std::uint32_t random = stream.word(options.first_element + first + i);
@@ -169,7 +169,10 @@ inline Expected round(const std::vector<float> &source, FormatId format, const R
                                      ? static_cast<double>(float_of(out.bits.back()))
                                      : rounded_value(x, format, options.rounding, options.flush_subnormals, random);
             const Target target = target_of(format);
-            if (!std::isinf(exact)) errors.add_square(i, static_cast<float>(exact) - x);
+            if (!std::isinf(exact)) {
+                errors.add_square(i, static_cast<float>(exact) - x);
+                outward.add(i, std::fabs(static_cast<float>(exact)) - size);
+            }
             if (x == 0) {
                 ++s.zeros;
                 continue;
@@ -188,6 +191,7 @@ inline Expected round(const std::vector<float> &source, FormatId format, const R
         s.sum_abs += sum_abs.total();
         s.sum_squares += squares.total();
         s.sum_squared_error += errors.total();
+        s.sum_magnitude_error += outward.total();
     }
     return out;
 }

@@ -46,6 +46,7 @@ std::string difference(const RangeStatistics &got, const RangeStatistics &wanted
     field("sum_abs", got.sum_abs, wanted.sum_abs);
     field("sum_squares", got.sum_squares, wanted.sum_squares);
     field("sum_squared_error", got.sum_squared_error, wanted.sum_squared_error);
+    field("sum_magnitude_error", got.sum_magnitude_error, wanted.sum_magnitude_error);
     for (std::size_t b = 0; b < 256; ++b)
         field(("binade " + std::to_string(b)).c_str(), count(got.exponents[b]), count(wanted.exponents[b]));
     return out;

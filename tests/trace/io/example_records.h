@@ -115,6 +115,7 @@ inline number::RangeStatistics example_statistics(std::uint64_t seed) {
     s.sum_abs = infinite;
     s.sum_squares = 0.1;
     s.sum_squared_error = not_a_number;
+    s.sum_magnitude_error = -0x1p-30;
     for (std::size_t b = 90; b < 120; ++b) s.exponents[b] = random() % (b % 3 ? 60 : 70'000);
     if (seed % 5 == 0) s.exponents.fill(0);
     if (seed % 7 == 0) {
@@ -129,7 +130,8 @@ inline bool same(const number::RangeStatistics &a, const number::RangeStatistics
            a.overflows == b.overflows && a.infinities == b.infinities && a.nans == b.nans &&
            same(double{a.amax}, double{b.amax}) && same(double{a.amin}, double{b.amin}) && same(a.sum, b.sum) &&
            same(a.sum_abs, b.sum_abs) && same(a.sum_squares, b.sum_squares) &&
-           same(a.sum_squared_error, b.sum_squared_error) && a.exponents == b.exponents;
+           same(a.sum_squared_error, b.sum_squared_error) && same(a.sum_magnitude_error, b.sum_magnitude_error) &&
+           a.exponents == b.exponents;
 }
 
 } // namespace halfscope::test

@@ -227,9 +227,9 @@ TEST_CASE("what is not a sound trace is named in one sentence") {
         write_finished(scratch.path, 1);
         sqlite3 *other = nullptr;
         REQUIRE(sqlite3_open(file.c_str(), &other) == SQLITE_OK);
-        REQUIRE(sqlite3_exec(other, "PRAGMA user_version = 2", nullptr, nullptr, nullptr) == SQLITE_OK);
+        REQUIRE(sqlite3_exec(other, "PRAGMA user_version = 1", nullptr, nullptr, nullptr) == SQLITE_OK);
         sqlite3_close(other);
-        CHECK(contains(message_of(scratch.path), "schema version 2, this program reads version 1"));
+        CHECK(contains(message_of(scratch.path), "schema version 1, this program reads version 2"));
     }
     SUBCASE("truncated, at many lengths") {
         write_finished(scratch.path, 40);

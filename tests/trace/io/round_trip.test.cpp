@@ -25,7 +25,7 @@ TEST_CASE("the session comes back as written, and may be replaced") {
         writer.session(session);
     }
     const trace::Session back = trace::Reader(scratch.path).session();
-    CHECK(back.schema == "halfscope.trace/1");
+    CHECK(back.schema == "halfscope.trace/2");
     CHECK(back.halfscope_version == session.halfscope_version);
     CHECK(back.model == "second");
     CHECK(back.model_name == session.model_name);
