@@ -22,7 +22,7 @@ void take_taps_lanes(const float *taps, std::int32_t at, std::int32_t stride, st
         const auto tap = hn::LoadU(d, taps + o), so_far = hn::LoadU(d, best + o);
         const auto so_far_winner = hn::LoadU(dw, winner + o);
         const auto is_first = hn::RebindMask(d, hn::Lt(so_far_winner, hn::Zero(dw)));
-        const auto takes = hn::Or(hn::Or(hn::Gt(tap, so_far), hn::Ne(tap, tap)), is_first);
+        const auto takes = hn::Or(hn::Or(hn::Gt(tap, so_far), hn::IsNaN(tap)), is_first);
         const auto element = hn::Add(first, hn::Set(dw, static_cast<std::int32_t>(o) * stride));
         hn::StoreU(hn::IfThenElse(takes, tap, so_far), d, best + o);
         hn::StoreU(hn::IfThenElse(hn::RebindMask(dw, takes), element, so_far_winner), dw, winner + o);

@@ -149,6 +149,26 @@ TEST_CASE("max pooling: NaN wins, -inf is a value, and one spatial axis works") 
     CHECK(found[1] == std::vector<double>{1, 2, 4});
 }
 
+TEST_CASE("max pooling: NaN wins wherever it is in its window, in rows longer than a SIMD register") {
+    constexpr std::int64_t windows = 67;
+    for (std::int64_t place = 0; place < 3; ++place) {
+        std::vector<double> given(3 * windows, 1.0);
+        for (std::int64_t window = 0; window < windows; window += 2)
+            given[static_cast<std::size_t>(3 * window + place)] = std::nan("");
+        const HostTensor x = tensor(DType::fp32, {1, 1, 3 * windows}, given);
+        const Shape out{1, 1, windows};
+        const auto found = run(operation(OpKind::max_pool, ops::Pooling{{3}, {3}, {1}, {0}, {0}, false, {}}), {x},
+                               {{DType::fp32, out}, {DType::int64, out}});
+        const auto y = found[0], index = found[1];
+        for (std::int64_t window = 0; window < windows; ++window) {
+            CAPTURE(window);
+            const auto w = static_cast<std::size_t>(window);
+            CHECK(std::isnan(y[w]) == (window % 2 == 0));
+            CHECK(index[w] == static_cast<double>(3 * window + (window % 2 == 0 ? place : 0)));
+        }
+    }
+}
+
 TEST_CASE("pooling results do not depend on threads") {
     const Case &c = cases[1];
     const Shape in{8, 16, c.height, c.width}, out{8, 16, c.output(0), c.output(1)};
