@@ -1,6 +1,26 @@
 #include "emulation/ops/indexing/index_axis.h"
 
 namespace halfscope::ops::indexing {
+namespace {
+
+/// The shape of a gather: `data` with its axis replaced by the axes of `indices`.
+Shape gathered_shape(const KernelCall &call, const Shape &data, const Shape &indices) {
+    const int axis = call.operation.get<Axis>().axis;
+    Shape shape;
+    for (int i = 0; i < axis; ++i) shape.append(data[i]);
+    for (std::int64_t size : indices.sizes()) shape.append(size);
+    for (int i = axis + 1; i < data.rank(); ++i) shape.append(data[i]);
+    return shape;
+}
+
+} // namespace
+
+void require_gathered(const KernelCall &call, const Shape &data, const TensorView &indices, const Shape &gathered) {
+    const Shape expected = gathered_shape(call, data, indices.shape);
+    if (!(expected == gathered))
+        call.reject("data " + data.text() + " and indices " + indices.shape.text() + " give " + expected.text() +
+                    ", not " + gathered.text());
+}
 
 AroundAxis around_axis(const KernelCall &call, const Shape &shape) {
     const int axis = call.operation.get<Axis>().axis;

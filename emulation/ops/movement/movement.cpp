@@ -3,22 +3,61 @@
 #include "emulation/ops/kernels.h"
 #include "emulation/ops/movement/moves.h"
 
+#include <algorithm>
+#include <cstring>
+
 namespace halfscope::ops {
 namespace movement {
 namespace {
 
-void move_elements(const Move &move) {
-    switch (move.call.operation.kind) {
-    case OpKind::reshape: return reshape(move);
-    case OpKind::transpose: return transpose(move);
-    case OpKind::expand: return expand(move);
-    case OpKind::concat: return concat(move);
-    case OpKind::slice: return slice(move);
-    case OpKind::slice_gradient: return slice_gradient(move);
-    case OpKind::pad: return pad(move);
-    case OpKind::trilu: return trilu(move);
-    default: move.call.reject("this is not a movement operation");
+constexpr std::int64_t byte_task = 1 << 17;
+
+/// Memory set to copies of one element (its bits), in parallel.
+void fill(const TensorView &out, std::uint64_t bits, ThreadPool &threads) {
+    const auto fill_as = [&]<typename T>(T element) {
+        const std::int64_t total = out.shape.elements();
+        const std::int64_t chunk = byte_task / static_cast<std::int64_t>(sizeof(T));
+        threads.run((total + chunk - 1) / chunk, [&](std::int64_t task) {
+            std::fill_n(out.as<T>() + task * chunk, std::min(chunk, total - task * chunk), element);
+        });
+    };
+    switch (size_of(out.dtype)) {
+    case 1: return fill_as(static_cast<std::uint8_t>(bits));
+    case 2: return fill_as(static_cast<std::uint16_t>(bits));
+    case 4: return fill_as(static_cast<std::uint32_t>(bits));
+    default: return fill_as(bits);
     }
+}
+
+void keep_triangle(const KernelCall &call, const TensorView &in, const TensorView &out) {
+    const Triangle triangle = triangle_of(call);
+    const std::size_t element = size_of(in.dtype);
+    if (in.shape.elements() == 0) return;
+    const std::int64_t columns = triangle.columns, all_rows = in.shape.elements() / columns;
+    const std::int64_t per_task = std::max<std::int64_t>(1, byte_task / (columns * static_cast<std::int64_t>(element)));
+    call.threads.run((all_rows + per_task - 1) / per_task, [&](std::int64_t task) {
+        for (std::int64_t row = task * per_task; row < std::min(all_rows, (task + 1) * per_task); ++row) {
+            const std::int64_t first = triangle.first(row), last = triangle.last(row);
+            const auto bytes = [&](std::int64_t columns_before) {
+                return static_cast<std::size_t>(row * columns + columns_before) * element;
+            };
+            auto *to = out.as<std::byte>();
+            std::memset(to + bytes(0), 0, bytes(first) - bytes(0));
+            std::memcpy(to + bytes(first), in.as<const std::byte>() + bytes(first), bytes(last) - bytes(first));
+            std::memset(to + bytes(last), 0, bytes(columns) - bytes(last));
+        }
+    });
+}
+
+/// Operands and result of one dtype, of the call's shapes.
+void move_elements(const KernelCall &call, std::span<const TensorView> inputs, const TensorView &out) {
+    if (call.operation.kind == OpKind::trilu) {
+        if (inputs.size() != 1) call.reject("takes one operand");
+        return keep_triangle(call, inputs[0], out);
+    }
+    const Moves moves = moves_of(call, out.dtype);
+    if (moves.fill) fill(out, *moves.fill, call.threads);
+    for (const Part &part : moves.parts) part.copy.run(inputs[part.input].data, out.data, out.dtype, call.threads);
 }
 
 template <typename C> void move_in_c(const KernelCall &call) {
@@ -31,7 +70,7 @@ template <typename C> void move_in_c(const KernelCall &call) {
         inputs.push_back({values, dtype, call.inputs[k].shape});
     }
     std::vector<C> moved(static_cast<std::size_t>(call.outputs[0].shape.elements()));
-    move_elements({call, inputs, {moved.data(), dtype, call.outputs[0].shape}});
+    move_elements(call, inputs, {moved.data(), dtype, call.outputs[0].shape});
     store<C>(call, 0, moved.data());
 }
 
@@ -48,7 +87,7 @@ void run_movement(const KernelCall &call) {
             call.reject("cannot turn " + std::string(name_of(input.dtype)) + " into " + std::string(name_of(dtype)));
     }
     if (alike) {
-        movement::move_elements({call, call.inputs, call.outputs[0]});
+        movement::move_elements(call, call.inputs, call.outputs[0]);
         measure(call, 0);
     } else if (call.in_fp64()) {
         movement::move_in_c<double>(call);

@@ -11,30 +11,15 @@ constexpr std::int64_t task_elements = 32768;
 /// Side of the square tiles of a transpose: two tiles of 8-byte elements stay in the first-level cache.
 constexpr std::int64_t tile = 32;
 
-/// The copy without axes of size 1 and with axes merged that run on in both views. The innermost axis comes last.
+/// A merged copy's axes, to be taken off one by one. The innermost axis comes last.
 struct Plan {
     int rank = 0;
     std::int64_t sizes[Shape::max_rank], in[Shape::max_rank], out[Shape::max_rank];
 
-    explicit Plan(const StridedCopy &copy) {
-        for (std::size_t axis = 0; axis < static_cast<std::size_t>(copy.rank); ++axis) {
-            if (copy.sizes[axis] == 1) continue;
-            const std::int64_t size = copy.sizes[axis], in_stride = copy.in_strides[axis],
-                               out_stride = copy.out_strides[axis];
-            if (rank > 0 && in[rank - 1] == in_stride * size && out[rank - 1] == out_stride * size) {
-                sizes[rank - 1] *= size;
-                in[rank - 1] = in_stride;
-                out[rank - 1] = out_stride;
-            } else {
-                sizes[rank] = size;
-                in[rank] = in_stride;
-                out[rank++] = out_stride;
-            }
-        }
-        if (rank == 0) {
-            sizes[0] = in[0] = out[0] = 1;
-            rank = 1;
-        }
+    explicit Plan(const StridedCopy &copy) : rank(copy.rank) {
+        std::copy(copy.sizes.begin(), copy.sizes.end(), sizes);
+        std::copy(copy.in_strides.begin(), copy.in_strides.end(), in);
+        std::copy(copy.out_strides.begin(), copy.out_strides.end(), out);
     }
 
     void remove(int axis) {
@@ -149,7 +134,8 @@ template <typename T> void execute(Plan plan, const T *in, T *out, ThreadPool &t
 }
 
 template <typename T> void execute(const StridedCopy &copy, const void *in, void *out, ThreadPool &threads) {
-    execute(Plan(copy), static_cast<const T *>(in) + copy.in_offset, static_cast<T *>(out) + copy.out_offset, threads);
+    execute(Plan(copy.merged()), static_cast<const T *>(in) + copy.in_offset, static_cast<T *>(out) + copy.out_offset,
+            threads);
 }
 
 } // namespace
@@ -161,9 +147,34 @@ void StridedCopy::add_axis(std::int64_t size, std::int64_t in_stride, std::int64
     out_strides[axis] = out_stride;
 }
 
+StridedCopy StridedCopy::merged() const {
+    StridedCopy copy;
+    copy.in_offset = in_offset;
+    copy.out_offset = out_offset;
+    for (std::size_t axis = 0; axis < static_cast<std::size_t>(rank); ++axis) {
+        if (sizes[axis] == 1) continue;
+        const auto before = static_cast<std::size_t>(copy.rank) - 1;
+        if (copy.rank > 0 && copy.in_strides[before] == in_strides[axis] * sizes[axis] &&
+            copy.out_strides[before] == out_strides[axis] * sizes[axis]) {
+            copy.sizes[before] *= sizes[axis];
+            copy.in_strides[before] = in_strides[axis];
+            copy.out_strides[before] = out_strides[axis];
+        } else
+            copy.add_axis(sizes[axis], in_strides[axis], out_strides[axis]);
+    }
+    if (copy.rank == 0) copy.add_axis(1, 1, 1);
+    return copy;
+}
+
+std::int64_t StridedCopy::elements() const {
+    std::int64_t product = 1;
+    for (std::size_t axis = 0; axis < static_cast<std::size_t>(rank); ++axis)
+        product *= std::max<std::int64_t>(0, sizes[axis]);
+    return product;
+}
+
 void StridedCopy::run(const void *in, void *out, DType dtype, ThreadPool &threads) const {
-    for (int axis = 0; axis < rank; ++axis)
-        if (sizes[static_cast<std::size_t>(axis)] <= 0) return;
+    if (elements() == 0) return;
     switch (size_of(dtype)) {
     case 1: return execute<std::uint8_t>(*this, in, out, threads);
     case 2: return execute<std::uint16_t>(*this, in, out, threads);

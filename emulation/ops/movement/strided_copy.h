@@ -17,6 +17,9 @@ struct StridedCopy {
     std::int64_t in_offset = 0, out_offset = 0;
 
     void add_axis(std::int64_t size, std::int64_t in_stride, std::int64_t out_stride);
+    /// The same copy without axes of size 1 and with axes merged that run on in both views; at least one axis.
+    [[nodiscard]] StridedCopy merged() const;
+    [[nodiscard]] std::int64_t elements() const;
     void run(const void *in, void *out, DType dtype, ThreadPool &threads) const;
 };
 
