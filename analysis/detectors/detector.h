@@ -79,6 +79,6 @@ extern const Detector forward_overflow, norm_variance_overflow, nan_source, opti
     subnormal_flush, coarse_output, stuck_second_moment, weight_underflow, saturated_sigmoid, clamp_rounds_to_one,
     log_of_lost_eps, norm_eps_lost, coarse_logits, sum_saturation, gradient_norm_overflow, rounded_hyperparameters,
     gradient_accumulation, all_reduce_overflow, stuck_ema, stuck_step_counter, running_statistics, mean_overflow,
-    narrow_accumulation, gradient_attenuation, coarse_phase;
+    narrow_accumulation, gradient_attenuation, coarse_phase, biased_attention_rounding;
 
 } // namespace halfscope::analysis

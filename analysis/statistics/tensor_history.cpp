@@ -38,6 +38,11 @@ void add_step(TensorHistory &tensor, const trace::TensorStep &record, double los
     const double scale = tensor.info.scaled ? loss_scale : 1.0;
     const std::uint64_t values = nonzero_sources(s);
     tensor.sum_abs_by_step.push_back(s.sum_abs);
+    tensor.one_sided_by_step.push_back(s.sum_abs > 0 ? static_cast<float>(s.sum / s.sum_abs) : 0.0F);
+    tensor.rounding_bias_by_step.push_back(
+        s.sum_squared_error > 0
+            ? static_cast<float>(s.sum_magnitude_error / std::sqrt(s.sum_squared_error * static_cast<double>(s.count)))
+            : std::numeric_limits<float>::quiet_NaN());
     tensor.log2_rms_by_step.push_back(values > 0 && s.sum_squares > 0
                                           ? 0.5 * std::log2(s.sum_squares / static_cast<double>(values)) -
                                                 std::log2(scale)

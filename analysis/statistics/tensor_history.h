@@ -33,6 +33,11 @@ struct TensorHistory {
     Exponents unscaled_late{}; ///< the same, from the second half of the steps
     double unscaled_amax = 0;
     std::vector<double> sum_abs_by_step; ///< of finite sources, as traced, parallel to summary.steps
+    /// Sum of the finite sources in sums of their magnitudes, -1 to 1, parallel to summary.steps; 0 where all are zero.
+    std::vector<float> one_sided_by_step;
+    /// Mean rounding error away from zero in root mean square errors, -1 to 1, parallel to summary.steps; NaN where
+    /// nothing was rounded.
+    std::vector<float> rounding_bias_by_step;
     /// log2 of the root mean square of the non-zero sources, unscaled, parallel to summary.steps; NaN where there is
     /// none.
     std::vector<double> log2_rms_by_step;

@@ -106,7 +106,8 @@ struct Weighing {
     }
     [[nodiscard]] bool growing() const {
         return std::any_of(findings.begin(), findings.end(), [](const Finding &f) {
-            return f.detector == activation_growth.info.id || f.detector == gradient_underflow_trend.info.id;
+            return f.detector == activation_growth.info.id || f.detector == gradient_underflow_trend.info.id ||
+                   (f.detector == biased_attention_rounding.info.id && f.severity == Severity::warning);
         });
     }
     /// What training left for evaluation is worse than the twin's for the format it was kept in.

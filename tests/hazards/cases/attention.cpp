@@ -1,4 +1,4 @@
-// Scores and their softmax: hazards T01, T02, T04, N04, N13.
+// Scores and their softmax: hazards T01, T02, T04, T05, N04, N13.
 #include "tests/hazards/case.h"
 #include "tests/hazards/network.h"
 
@@ -68,6 +68,46 @@ Case attending(std::string name, std::string imitates, Attention a, std::vector<
     return made;
 }
 
+/// Attention written out: exp(scores), their sum, a division after the product, as a fused kernel computes it. The
+/// marked token's values are 16, the others' a few bf16 spacings less: their share of the output is dropped, always to
+/// one side. The scores' common part, which a linear layer of the query adds, is seen by nothing but that error.
+Case biased_output() {
+    constexpr std::int64_t values = 4;
+    Case made = new_case("t05-biased-output",
+                         "softmax times values errs one way, and the row sums carry it into the scores' gradients",
+                         {{recipe("bf16-o2"), {"biased-attention-rounding"}}});
+    made.model = [](std::uint64_t seed) {
+        Network net(seed);
+        const ValueId x = net.input("tokens", {batch, length, width});
+        const ValueId query = net.input("query", {batch, 1, width});
+        const ValueId v = net.input("values", {batch, length, values});
+        const ValueId y = net.target("y", {batch, 1, 1});
+        const ValueId k = net.linear(x, "attn.k", width, 0.25);
+        ValueId scores = net.matmul(net.linear(query, "attn.q", width, 0.25), k, "attn.scores", true);
+        scores = net.add(scores, net.linear(query, "attn.common", 1, 0.01), "attn.shifted");
+        const ValueId weights = net.exponential(scores, "attn.exp");
+        const ValueId context =
+            net.divide(net.matmul(weights, v, "attn.context"), net.sum_last(weights, "attn.sum"), "attn.output");
+        net.mse(net.mean_last(net.shift(context, -16, "attn.offset"), "mean"), y);
+        return net.take();
+    };
+    made.sample = [](Draw &draw, std::int64_t, Sample &s) {
+        s[0] = draw.normals(length * width);
+        const auto marked = static_cast<std::size_t>(draw.below(length));
+        for (std::size_t t = 0; t < length; ++t) s[0][t * width] = t == marked ? 3 : 0;
+        for (double &feature : s[1]) feature = 1 + draw.normal(0.25);
+        for (std::size_t i = 0; i < length * values; ++i)
+            s[2][i] = 16 - (i / values == marked ? 0 : 0.125 * static_cast<double>(1 + draw.below(8)));
+        s[3] = {1 + draw.normal(0.1)}; // beyond what any weights reach: the loss pulls one way
+    };
+    made.settings.optimizer.kind = train::OptimizerKind::adam;
+    made.settings.optimizer.learning_rate = 0.005;
+    made.settings.steps = 300;
+    made.long_factor = 3;
+    made.late = true;
+    return made;
+}
+
 } // namespace
 
 void add_attention_cases(std::vector<Case> &cases) {
@@ -100,6 +140,7 @@ void add_attention_cases(std::vector<Case> &cases) {
     dead.frozen_gap = 9;
     cases.push_back(attending("n13-dead-weights", "most attention weights are below 2^-25 and become zero in fp16",
                               dead, {{recipe("fp16-o2"), {}}, {recipe("bf16-o2"), {}}}));
+    cases.push_back(biased_output());
 }
 
 } // namespace halfscope::hazards
