@@ -22,9 +22,9 @@ template <typename Choice> Kernel operations(std::string name, std::string order
     kernel.place = Place::cuda;
     kernel.unavailable = no_cuda_device;
     kernel.machine = [kernels] { return make_cuda_backend(0, kernels); };
-    kernel.cases = [chosen] {
-        std::vector<OperationCase> cases = operation_cases();
-        std::erase_if(cases, [&](const OperationCase &one) { return !one.on_device || !chosen(one.operation.kind); });
+    kernel.cases = [chosen](std::int64_t size) {
+        std::vector<OperationCase> cases = operation_cases(size, chosen);
+        std::erase_if(cases, [](const OperationCase &one) { return !one.on_device; });
         return cases;
     };
     return kernel;
@@ -68,6 +68,25 @@ std::vector<Kernel> cuda_operations() {
             among({OpKind::softmax, OpKind::softmax_gradient, OpKind::log_softmax, OpKind::log_softmax_gradient})),
         operations("cuda-layer-norm-and-gradient", "trees along the row, of weights' gradients down the columns", fast,
                    among({OpKind::layer_norm, OpKind::layer_norm_gradient})),
+        operations("cuda-batch-norm-and-gradients", "trees over (sample, pixel) of a channel; steps of ops/operation.h",
+                   fast,
+                   among({OpKind::batch_norm_training, OpKind::batch_norm_inference, OpKind::batch_norm_gradient,
+                          OpKind::batch_norm_inference_gradient})),
+        operations(
+            "cuda-pooling-and-gradients",
+            "windows in row-major order, max: the first of equals; gradients: a pixel's windows in row-major order",
+            fast,
+            among({OpKind::max_pool, OpKind::max_pool_gradient, OpKind::average_pool, OpKind::average_pool_gradient})),
+        operations("cuda-losses-and-gradients", "terms, each step rounded; the tree over them, divided by their count",
+                   fast,
+                   among({OpKind::nll_loss, OpKind::nll_loss_gradient, OpKind::mse_loss, OpKind::mse_loss_gradient,
+                          OpKind::bce_with_logits, OpKind::bce_with_logits_gradient})),
+        operations("cuda-gather-and-gradient", "exact; gradient: from +0, what comes to a row added in index order",
+                   fast, among({OpKind::gather, OpKind::gather_gradient})),
+        operations("cuda-movement", "exact: reshape, transpose, expand, concat, slice and its gradient, pad, trilu",
+                   fast,
+                   among({OpKind::reshape, OpKind::transpose, OpKind::expand, OpKind::concat, OpKind::slice,
+                          OpKind::slice_gradient, OpKind::pad, OpKind::trilu})),
         operations("cuda-unscale-check", "g * inverse scale, one rounding; found: any g is inf or NaN", fast,
                    among({OpKind::unscale_check})),
         operations("cuda-sgd-step", "b, then w: each step of ops/optimizer_step.h rounded, then once to its storage",

@@ -8,8 +8,9 @@
 namespace halfscope::kernels {
 
 struct InputOptions {
-    /// Elements of an elementwise task; the length L of sum, dot, softmax and layer_norm; m = n = k of a matmul. 0
-    /// takes the task's default: 2^20 elements, length 256, 64 x 64 x 64.
+    /// Elements of an elementwise task; the length L of sum, dot, softmax and layer_norm; m = n = k of a matmul; the
+    /// results of a case of an operation, about. 0 takes the task's default: 2^20 elements, length 256, 64 x 64 x 64, a
+    /// thousand results.
     std::int64_t size = 0;
     std::uint64_t seed = 0;
 };

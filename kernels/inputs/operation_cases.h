@@ -3,6 +3,7 @@
 
 #include "emulation/ops/backend.h"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,11 @@ struct OperationCase {
     bool on_device = true; ///< a device has a kernel for it
 };
 
-/// Small operands of awkward sizes for every operation a CUDA device has kernels for, and a few it has none for:
-/// storage types mixed, values from subnormal to infinite, every rounding of results.
-[[nodiscard]] std::vector<OperationCase> operation_cases();
+/// Operands of awkward sizes for every operation a CUDA device has kernels for, and a few it has none for: storage
+/// types mixed, values from subnormal to infinite, every rounding of results. `size`: about as many results has every
+/// case whose results grow with its batch; 0 takes about a thousand. `wanted`: the operations, all
+/// without it.
+[[nodiscard]] std::vector<OperationCase> operation_cases(std::int64_t size = 0,
+                                                         const std::function<bool(ops::OpKind)> &wanted = {});
 
 } // namespace halfscope::kernels

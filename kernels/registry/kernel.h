@@ -86,9 +86,9 @@ struct Kernel {
     /// The emulator's twin. Needed where defines_bits.
     std::function<void(const KernelCall &)> emulate;
     /// Task::operation, in place of `run` and `emulate`: the machine under test, and what it is given. The twin is the
-    /// CPU emulator's backend; results and their statistics are compared.
+    /// CPU emulator's backend; results and their statistics are compared. `size` as in operation_cases.
     std::function<std::unique_ptr<ops::Backend>()> machine;
-    std::function<std::vector<OperationCase>()> cases;
+    std::function<std::vector<OperationCase>(std::int64_t size)> cases;
 };
 
 /// The storage type of a format. tf32 is stored as fp32. Throws std::invalid_argument for fp8.

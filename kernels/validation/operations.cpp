@@ -85,11 +85,11 @@ bool add(judge::Judgement &judgement, ops::HostTensor &tested, ops::HostTensor &
 
 } // namespace
 
-judge::Judgement judge_operations(const Kernel &kernel, std::string &inputs, double &seconds) {
-    const std::vector<OperationCase> cases = kernel.cases();
+judge::Judgement judge_operations(const Kernel &kernel, std::int64_t size, ops::ThreadPool &threads,
+                                  std::string &inputs, double &seconds) {
+    const std::vector<OperationCase> cases = kernel.cases(size);
     const auto machine = kernel.machine();
-    const auto emulator = ops::make_cpu_backend(1);
-    ops::ThreadPool threads(1);
+    const auto emulator = ops::make_cpu_backend(threads.threads());
     judge::Judgement judgement;
     judgement.model = "the emulator";
     judgement.format = kernel.result;

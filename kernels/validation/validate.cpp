@@ -136,7 +136,8 @@ Validation validate(const Kernel &kernel, const ValidationOptions &options, ops:
         return validation;
     }
     if (kernel.task == Task::operation) {
-        validation.judgement = judge_operations(kernel, validation.inputs, validation.seconds);
+        validation.judgement =
+            judge_operations(kernel, options.inputs.size, threads, validation.inputs, validation.seconds);
         return validation;
     }
     if (options.exhaustive && takes_all_patterns(kernel)) {

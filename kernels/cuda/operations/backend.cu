@@ -33,6 +33,30 @@ bool run_on_device(const ops::KernelCall &call, CudaKernels kernels) {
     case OpKind::log_softmax_gradient: return run_softmax(call);
     case OpKind::layer_norm:
     case OpKind::layer_norm_gradient: return run_normalization(call);
+    case OpKind::batch_norm_training:
+    case OpKind::batch_norm_inference:
+    case OpKind::batch_norm_gradient:
+    case OpKind::batch_norm_inference_gradient: return run_batch_norm(call);
+    case OpKind::max_pool:
+    case OpKind::max_pool_gradient:
+    case OpKind::average_pool:
+    case OpKind::average_pool_gradient: return run_pooling(call);
+    case OpKind::nll_loss:
+    case OpKind::nll_loss_gradient:
+    case OpKind::mse_loss:
+    case OpKind::mse_loss_gradient:
+    case OpKind::bce_with_logits:
+    case OpKind::bce_with_logits_gradient: return run_loss(call);
+    case OpKind::gather:
+    case OpKind::gather_gradient: return run_indexing(call);
+    case OpKind::transpose:
+    case OpKind::reshape:
+    case OpKind::expand:
+    case OpKind::concat:
+    case OpKind::slice:
+    case OpKind::slice_gradient:
+    case OpKind::pad:
+    case OpKind::trilu: return run_movement(call);
     case OpKind::unscale_check:
     case OpKind::sgd_step:
     case OpKind::adam_step: return run_optimizer(call);

@@ -49,6 +49,10 @@ __device__ inline float as_stored(float value, ops::DType dtype) {
     }
 }
 
+/// Where this thread begins and how far it goes on, one thread an element, on a grid of one dimension.
+__device__ inline std::int64_t thread_index() { return blockIdx.x * std::int64_t{blockDim.x} + threadIdx.x; }
+__device__ inline std::int64_t thread_count() { return std::int64_t{gridDim.x} * blockDim.x; }
+
 inline constexpr unsigned elementwise_block = 256;
 /// Blocks for one thread an element, grid-stride beyond.
 inline unsigned elementwise_grid(std::int64_t count) {

@@ -20,6 +20,16 @@ namespace halfscope::kernels::device::operations {
 [[nodiscard]] bool run_softmax(const ops::KernelCall &call);
 /// layer_norm and its gradient.
 [[nodiscard]] bool run_normalization(const ops::KernelCall &call);
+/// batch_norm in training and inference, and both gradients.
+[[nodiscard]] bool run_batch_norm(const ops::KernelCall &call);
+/// max_pool, average_pool and their gradients.
+[[nodiscard]] bool run_pooling(const ops::KernelCall &call);
+/// nll_loss, mse_loss, bce_with_logits and their gradients.
+[[nodiscard]] bool run_loss(const ops::KernelCall &call);
+/// gather and its gradient, of any axis.
+[[nodiscard]] bool run_indexing(const ops::KernelCall &call);
+/// reshape, transpose, expand, concat, slice and its gradient, pad, trilu: any storage but fp64.
+[[nodiscard]] bool run_movement(const ops::KernelCall &call);
 /// unscale_check, sgd_step and adam_step.
 [[nodiscard]] bool run_optimizer(const ops::KernelCall &call);
 
