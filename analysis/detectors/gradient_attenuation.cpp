@@ -12,7 +12,7 @@
 //
 // Threshold. At least six layers; a fall of eight binades along the line (fp16's subnormals are ten); and a line that
 // explains seven tenths of the variance, or else it is one layer's doing. Only where a layer's gradient is harmed: it
-// retains less than 0.9 of fp32's and underflows. Critical when the outcome is bad.
+// retains less than 0.9 of fp32's and underflows. Critical when the outcome is bad or gradient-underflow is.
 #include "analysis/detectors/detector.h"
 
 #include "analysis/statistics/format_limits.h"
@@ -48,7 +48,9 @@ double mean_log2_rms(const TensorHistory &tensor) {
 std::vector<LayerGradient> along_the_depth(const Evidence &e) {
     std::vector<LayerGradient> layers;
     for (const TensorHistory &tensor : e.ranges.tensors) {
-        if (tensor.info.role != "gradient" || tensor.info.layer.empty()) continue;
+        // Of a value's gradient, not of what else the backward pass makes on the way to a weight's.
+        if (tensor.info.role != "gradient" || tensor.info.layer.empty() || !tensor.info.name.ends_with(".grad"))
+            continue;
         const TensorHistory *twins = e.twin ? e.twin->find(tensor.info.name) : nullptr;
         const double size = mean_log2_rms(twins ? *twins : tensor);
         if (!std::isfinite(size)) continue;
@@ -86,6 +88,14 @@ const TensorHistory *starved(const Evidence &e, const std::vector<LayerGradient>
     return nullptr;
 }
 
+/// It says why values are lost: it weighs what the loss itself does.
+Severity severity(const Evidence &e, const std::vector<Finding> &findings) {
+    const bool critical_loss = std::any_of(findings.begin(), findings.end(), [](const Finding &f) {
+        return f.detector == gradient_underflow.info.id && f.severity == Severity::critical;
+    });
+    return e.comparison.bad() || critical_loss ? Severity::critical : Severity::warning;
+}
+
 void find(const Evidence &e, std::vector<Finding> &findings) {
     const std::vector<LayerGradient> layers = along_the_depth(e);
     if (layers.size() < enough_layers) return;
@@ -96,7 +106,7 @@ void find(const Evidence &e, std::vector<Finding> &findings) {
     if (!tensor) return;
     const number::Format &format = format_named(tensor->info.format);
     const ScaleWindow &w = e.windows.model;
-    Finding f = finding_at(gradient_attenuation, e.comparison.bad() ? Severity::critical : Severity::warning, *tensor,
+    Finding f = finding_at(gradient_attenuation, severity(e, findings), *tensor,
                            tensor->summary.steps.empty() ? -1 : tensor->summary.steps.front(), 81);
     f.evidence = fmt::format(
         "Going back from {} to {}, the root mean square of the gradient falls by {} binades a layer, from 2^{:.0f} to "
