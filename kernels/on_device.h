@@ -24,17 +24,22 @@ void softmax_rows(const KernelCall &call);
 void layer_norm_rows(const KernelCall &call);
 
 enum class Gemm : std::uint8_t {
-    simt_reference, ///< one thread a result: from c, one fma a product, k ascending
-    simt,           ///< the same order, tiled through shared memory and registers
-    mma_reference,  ///< one warp a tile of 16 x 8 by mma.sync: from c, k in steps of 16 (tf32: 8)
-    mma,            ///< the same order, tiled through shared memory; fp16 and bf16 operands
+    simt_reference,  ///< one thread a result: from c, one fma a product, k ascending
+    simt,            ///< the same order, tiled through shared memory and registers
+    mma_reference,   ///< one warp a tile of 16 x 8 by mma.sync: from c, k in steps of 16 (tf32: 8)
+    mma,             ///< the same order, tiled through shared memory; fp16 and bf16 operands
+    wgmma_reference, ///< one warpgroup a tile of 64 x 8 by wgmma: from c, k in steps of 16; fp16 and bf16 operands
+    wgmma,           ///< the same order, tiled through swizzled shared memory in stages
 };
 /// d = c + a b; the accumulator has the output's format: fp32, for the matrix unit and fp16 operands also fp16. k must
-/// be a multiple of 16 (tf32: 8) for the matrix unit.
+/// be a multiple of 16 (tf32: 8) for the matrix unit. wgmma: std::runtime_error where the device has none.
 void gemm(Gemm which, number::FormatId operands, const KernelCall &call);
 
 /// The name of the accumulation model of this device's matrix unit: "ampere", "hopper", ... "hopper" where there is no
 /// device to ask.
 [[nodiscard]] std::string matrix_unit();
+
+/// "" where the device has wgmma, or where there is no device to ask; else why not, in words.
+[[nodiscard]] std::string wgmma_missing();
 
 } // namespace halfscope::kernels::device

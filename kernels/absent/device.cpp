@@ -28,6 +28,7 @@ void softmax_rows(const KernelCall &) { refuse(); }
 void layer_norm_rows(const KernelCall &) { refuse(); }
 void gemm(Gemm, number::FormatId, const KernelCall &) { refuse(); }
 std::string matrix_unit() { return "hopper"; }
+std::string wgmma_missing() { return {}; }
 } // namespace device
 
 } // namespace halfscope::kernels

@@ -3,6 +3,7 @@
 #include "kernels/cuda/device_tensor.h"
 #include "kernels/cuda/mma_gemm.h"
 #include "kernels/cuda/simt_gemm.h"
+#include "kernels/cuda/wgmma_gemm.h"
 #include "kernels/on_device.h"
 
 #include <cuda_runtime_api.h>
@@ -20,6 +21,8 @@ void gemm(Gemm which, number::FormatId operands, const KernelCall &call) {
     case Gemm::simt: simt_gemm(call.inputs[0].dtype, on, shape); break;
     case Gemm::mma_reference: mma_gemm_reference(operands, fp16_accumulator, on, shape); break;
     case Gemm::mma: mma_gemm(operands, fp16_accumulator, on, shape); break;
+    case Gemm::wgmma_reference: wgmma_gemm_reference(operands, fp16_accumulator, on, shape); break;
+    case Gemm::wgmma: wgmma_gemm(operands, fp16_accumulator, on, shape); break;
     }
     d.download(call.output);
 }

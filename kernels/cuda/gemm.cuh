@@ -9,7 +9,7 @@ struct GemmShape {
     std::int64_t m = 0, n = 0, k = 0;
 };
 
-/// Operands in device memory, typed by the launch.
+/// Operands in device memory, typed by the launch. c null: +0 (the matrix unit alone).
 struct GemmOperands {
     const void *a, *b, *c;
     void *d;

@@ -4,6 +4,7 @@
 
 #include "kernels/cuda/check.h"
 
+#include <cstddef>
 #include <type_traits>
 
 namespace halfscope::kernels {
@@ -18,6 +19,21 @@ void launch(const char *name, void (*kernel)(Parameters...), dim3 grid, dim3 blo
     check(cudaGetLastError(), name);
 #else
     ::simt::launch(name, kernel, grid, block, arguments...);
+#endif
+}
+
+/// The same with `shared` bytes of dynamic shared memory a block, also more than the 48 KiB a kernel has unasked.
+template <typename... Parameters>
+void launch_with_shared(const char *name, void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared,
+                        std::type_identity_t<Parameters>... arguments) {
+#ifdef __CUDACC__
+    check(cudaFuncSetAttribute(reinterpret_cast<const void *>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
+                               static_cast<int>(shared)),
+          name);
+    kernel<<<grid, block, shared>>>(arguments...);
+    check(cudaGetLastError(), name);
+#else
+    ::simt::launch_with_shared(name, kernel, grid, block, shared, arguments...);
 #endif
 }
 

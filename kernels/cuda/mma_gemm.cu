@@ -1,5 +1,6 @@
 #include "kernels/cuda/mma_gemm.h"
 
+#include "kernels/cuda/eight_elements.cuh"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/mma.cuh"
 #include "kernels/cuda/shared_memory.cuh"
@@ -12,15 +13,6 @@ namespace {
 
 constexpr int warp = 32, tile_m = 16, tile_n = 8;
 
-template <typename T> __device__ std::uint32_t bits_of(T value) {
-    if constexpr (std::is_same_v<T, Tf32>)
-        return value.bits;
-    else if constexpr (std::is_same_v<T, __half>)
-        return __half_as_ushort(value);
-    else
-        return __bfloat16_as_ushort(value);
-}
-
 template <typename T, typename Accumulator>
 __global__ void reference_kernel(const T *a, const T *b, const typename Accumulator::Value *c,
                                  typename Accumulator::Value *d, GemmShape shape) {
@@ -29,15 +21,15 @@ __global__ void reference_kernel(const T *a, const T *b, const typename Accumula
     const int lane = threadIdx.x, group = lane / 4, thread = lane % 4;
     const std::int64_t first_row = blockIdx.y * std::int64_t{tile_m}, first_column = blockIdx.x * std::int64_t{tile_n};
     const auto a_at = [&](std::int64_t row, std::int64_t k) {
-        return first_row + row < shape.m ? bits_of(a[(first_row + row) * shape.k + k]) : 0u;
+        return first_row + row < shape.m ? bits_of_operand(a[(first_row + row) * shape.k + k]) : 0u;
     };
     const auto b_at = [&](std::int64_t k, std::int64_t column) {
-        return first_column + column < shape.n ? bits_of(b[k * shape.n + first_column + column]) : 0u;
+        return first_column + column < shape.n ? bits_of_operand(b[k * shape.n + first_column + column]) : 0u;
     };
     Accumulator sums{};
     for (int i = 0; i < 4; ++i) {
         const std::int64_t row = first_row + row_of(lane, i), column = first_column + column_of(lane, i);
-        if (row < shape.m && column < shape.n) sums.set(i, c[row * shape.n + column]);
+        if (c != nullptr && row < shape.m && column < shape.n) sums.set(i, c[row * shape.n + column]);
     }
     for (std::int64_t k = 0; k < shape.k; k += step) {
         std::uint32_t left[4], right[2];
@@ -72,20 +64,6 @@ constexpr int warp_m = 64, warp_n = 32;
 constexpr int a_pitch = block_k + 8, b_pitch = block_n + 8; ///< in elements: 16 bytes of padding spread the banks
 constexpr int a_loads = block_m * block_k / 8 / threads, b_loads = block_k * block_n / 8 / threads;
 
-/// Eight 16-bit elements of a row, zero beyond its end; one access of 16 bytes where that is possible.
-template <typename T>
-__device__ uint4 eight_of(const T *row, std::int64_t at, std::int64_t length, bool row_inside, bool aligned) {
-    if (!row_inside || at >= length) return make_uint4(0, 0, 0, 0);
-    if (aligned && at + 8 <= length) return *reinterpret_cast<const uint4 *>(row + at);
-    std::uint32_t pairs[4] = {};
-    for (int i = 0; i < 8 && at + i < length; ++i) pairs[i / 2] |= bits_of(row[at + i]) << (16 * (i % 2));
-    return make_uint4(pairs[0], pairs[1], pairs[2], pairs[3]);
-}
-
-__device__ inline std::uint32_t shared_address(const void *pointer) {
-    return static_cast<std::uint32_t>(__cvta_generic_to_shared(pointer));
-}
-
 template <typename T, typename Accumulator>
 __global__ void __launch_bounds__(threads) tiled_kernel(const T *a, const T *b, const typename Accumulator::Value *c,
                                                         typename Accumulator::Value *d, GemmShape shape) {
@@ -104,7 +82,7 @@ __global__ void __launch_bounds__(threads) tiled_kernel(const T *a, const T *b, 
             for (int v = 0; v < 4; ++v) {
                 const std::int64_t row = first_row + warp_row + i * tile_m + row_of(lane, v);
                 const std::int64_t column = first_column + warp_column + j * tile_n + column_of(lane, v);
-                if (row < shape.m && column < shape.n) sums[i][j].set(v, c[row * shape.n + column]);
+                if (c != nullptr && row < shape.m && column < shape.n) sums[i][j].set(v, c[row * shape.n + column]);
             }
 
     uint4 a_next[a_loads], b_next[b_loads];

@@ -49,6 +49,24 @@ Kernel matrix_unit(Gemm which, FormatId operands, bool fp16_accumulator) {
     return kernel;
 }
 
+/// Hopper's alone, and its model whatever the device.
+Kernel warpgroup(Gemm which, FormatId operands, bool fp16_accumulator) {
+    const bool reference = which == Gemm::wgmma_reference;
+    const std::string model = fp16_accumulator ? "hopper-fp16acc" : "hopper";
+    Kernel kernel = product("cuda-wgmma-gemm-" + std::string(number::format_of(operands).name) +
+                                (fp16_accumulator ? "-fp16acc" : "") + (reference ? "-reference" : ""),
+                            which, operands, model);
+    if (fp16_accumulator) kernel.accumulator = kernel.result = FormatId::fp16;
+    kernel.length_multiple = 16;
+    kernel.order = "wgmma k16 from c, k ascending in the unit's blocks of 16: " + model;
+    if (reference) kernel.order += "; one warpgroup 64 x 8 results";
+    kernel.unavailable = [] {
+        const std::string no_device = no_cuda_device();
+        return no_device.empty() ? device::wgmma_missing() : no_device;
+    };
+    return kernel;
+}
+
 } // namespace
 
 std::vector<Kernel> cuda_products() {
@@ -61,6 +79,11 @@ std::vector<Kernel> cuda_products() {
         all.push_back(matrix_unit(which, FormatId::bf16, false));
     }
     all.push_back(matrix_unit(Gemm::mma_reference, FormatId::tf32, false));
+    for (const Gemm which : {Gemm::wgmma_reference, Gemm::wgmma}) {
+        all.push_back(warpgroup(which, FormatId::fp16, false));
+        all.push_back(warpgroup(which, FormatId::fp16, true));
+        all.push_back(warpgroup(which, FormatId::bf16, false));
+    }
     return all;
 }
 

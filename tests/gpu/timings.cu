@@ -5,7 +5,9 @@
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/mma_gemm.h"
 #include "kernels/cuda/simt_gemm.h"
+#include "kernels/cuda/wgmma_gemm.h"
 #include "kernels/device.h"
+#include "kernels/on_device.h"
 
 #include <cublas_v2.h>
 #include <cuda_runtime_api.h>
@@ -93,8 +95,10 @@ nlohmann::ordered_json gemm_timings(int size) {
     DeviceArray<std::uint16_t> a(elements), b(elements);
     DeviceArray<float> c(elements), d(elements);
     check(cudaMemset(c.data(), 0, elements * sizeof(float)), "cudaMemset");
+    const bool has_wgmma = device::wgmma_missing().empty();
     const device::GemmShape shape{size, size, size};
     const device::GemmOperands on{a.data(), b.data(), c.data(), d.data()};
+    const device::GemmOperands onto_zero{a.data(), b.data(), nullptr, d.data()}; // as cuBLAS with beta = 0
     const double operations = 2.0 * size * size * size;
     const Cublas cublas;
     for (const FormatId format : {FormatId::fp16, FormatId::bf16}) {
@@ -102,18 +106,21 @@ nlohmann::ordered_json gemm_timings(int size) {
         const auto patterns = random_patterns(elements, fp16 ? 0x3800 : 0x3f00);
         a.upload(patterns.data());
         b.upload(patterns.data());
-        const double mma = seconds_of([&] { device::mma_gemm(format, false, on, shape); });
+        const double mma = seconds_of([&] { device::mma_gemm(format, false, onto_zero, shape); });
         const double simt = seconds_of(
             [&] { device::simt_gemm(fp16 ? halfscope::ops::DType::fp16 : halfscope::ops::DType::bf16, on, shape); });
         nlohmann::ordered_json one = {{"operands", fp16 ? "fp16" : "bf16"},
                                       {"size", size},
                                       {"mma_tflops", operations / mma / 1e12},
                                       {"simt_tflops", operations / simt / 1e12}};
+        const double wgmma = has_wgmma ? seconds_of([&] { device::wgmma_gemm(format, false, onto_zero, shape); }) : 0;
+        if (has_wgmma) one["wgmma_tflops"] = operations / wgmma / 1e12;
         if (cublas.there()) {
             const double peer = seconds_of(
                 [&] { cublas.multiply(fp16 ? CUDA_R_16F : CUDA_R_16BF, a.data(), b.data(), d.data(), size); });
             one["cublas_tflops"] = operations / peer / 1e12;
             one["mma_vs_cublas"] = peer / mma;
+            if (has_wgmma) one["wgmma_vs_cublas"] = peer / wgmma;
         }
         all.push_back(std::move(one));
     }

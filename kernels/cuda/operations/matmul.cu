@@ -7,6 +7,7 @@
 #include "kernels/cuda/operations/operations.h"
 #include "kernels/cuda/operations/result.h"
 #include "kernels/cuda/tiled_product.cuh"
+#include "kernels/cuda/wgmma_gemm.h"
 #include "kernels/on_device.h"
 
 #include <algorithm>
@@ -149,14 +150,17 @@ void by_matrix_unit(const Matrices &a, const Matrices &b, const Finish &finish, 
     constexpr std::int64_t whole = 16;
     const std::int64_t m = a.rows, n = b.columns, k = (a.columns + whole - 1) / whole * whole;
     const DeviceArray<std::uint16_t> left(static_cast<std::size_t>(m * k)), right(static_cast<std::size_t>(k * n));
-    const DeviceArray<float> zeros(static_cast<std::size_t>(m * n)), sums(static_cast<std::size_t>(m * n));
-    check(cudaMemset(zeros.data(), 0, static_cast<std::size_t>(m * n) * sizeof(float)), "cudaMemset");
+    const DeviceArray<float> sums(static_cast<std::size_t>(m * n));
     for (std::int64_t batch = 0; batch < batches; ++batch) {
         launch("layout kernel", lay_out_kernel, elementwise_grid(m * k), elementwise_block,
                static_cast<const std::uint16_t *>(a.values.data), a, batch, left.data(), m, k);
         launch("layout kernel", lay_out_kernel, elementwise_grid(k * n), elementwise_block,
                static_cast<const std::uint16_t *>(b.values.data), b, batch, right.data(), k, n);
-        mma_gemm(format, false, {left.data(), right.data(), zeros.data(), sums.data()}, {m, n, k});
+        const GemmOperands on{left.data(), right.data(), nullptr, sums.data()};
+        if (n > 64 && wgmma_missing().empty()) // else most of its wider tile would be empty
+            wgmma_gemm(format, false, on, {m, n, k});
+        else
+            mma_gemm(format, false, on, {m, n, k});
         launch("finish kernel", finish_kernel, elementwise_grid(m * n), elementwise_block, sums.data(), finish, batch,
                m, n, d);
     }

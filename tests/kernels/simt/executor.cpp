@@ -1,4 +1,5 @@
 #include "tests/kernels/simt/executor.h"
+#include "tests/kernels/simt/asynchronous.h"
 
 #include <csetjmp>
 #include <sys/mman.h>
@@ -26,11 +27,12 @@ namespace simt {
 namespace {
 
 constexpr int poison = 0xff; ///< NaN in every format
-constexpr std::size_t shared_alignment = 16;
+constexpr std::size_t shared_alignment = 16, dynamic_alignment = 1024;
 
 struct Shared {
-    alignas(shared_alignment) std::array<std::byte, std::size_t{1} << 21> bytes{};
-    std::size_t used = 0;
+    alignas(dynamic_alignment) std::array<std::byte, std::size_t{1} << 21> bytes{};
+    std::size_t used = most_dynamic_shared_bytes; ///< the end of the variables
+    std::size_t dynamic = 0;                      ///< bytes that the launch asked for
 };
 Shared &shared() {
     static Shared memory;
@@ -292,7 +294,9 @@ bool Block::step(std::span<const int> order) {
 }
 
 void Block::run(const char *kernel, int threads, const std::function<void()> &body) {
-    std::memset(shared_memory(), poison, shared_bytes());
+    std::memset(shared_memory(), poison, shared().dynamic);
+    std::memset(shared_memory() + most_dynamic_shared_bytes, poison, shared().used - most_dynamic_shared_bytes);
+    begin_asynchronous_work(threads);
     threads_.assign(static_cast<std::size_t>(threads), {});
     body_ = &body;
     order_ = order_of_threads(0);
@@ -317,7 +321,7 @@ void Block::run(const char *kernel, int threads, const std::function<void()> &bo
             return std::count_if(threads_.begin(), threads_.end(), [&](const Thread &t) { return t.state == state; });
         };
         const auto returned = in(State::returned), waiting = in(State::waits_for_block);
-        if (returned == threads && !error_) return;
+        if (returned == threads && !error_) return end_asynchronous_work(kernel);
         if (returned + waiting == threads)
             release_barrier();
         else if (!error_)
@@ -339,7 +343,7 @@ Device &device() {
 }
 
 std::uint32_t Register::read() const {
-    std::uint32_t bits = value;
+    auto bits = static_cast<std::uint32_t>(value);
     if (data != nullptr) {
         bits = 0;
         std::memcpy(&bits, data, bytes);
@@ -353,7 +357,14 @@ void Register::write(std::uint32_t bits) const {
 }
 
 std::byte *shared_memory() { return shared().bytes.data(); }
-std::size_t shared_bytes() { return shared().used; }
+bool is_shared(std::size_t address, std::size_t bytes) {
+    const Shared &memory = shared();
+    const bool in_dynamic = address + bytes <= memory.dynamic;
+    return in_dynamic || (address >= most_dynamic_shared_bytes && address + bytes <= memory.used);
+}
+unsigned char *dynamic_shared_memory() {
+    return shared().dynamic > 0 ? reinterpret_cast<unsigned char *>(shared_memory()) : nullptr;
+}
 
 void *place_in_shared_memory(std::size_t bytes) {
     Shared &memory = shared();
@@ -369,11 +380,13 @@ void meet(std::string_view instruction, std::uint32_t mask, void *mine, const st
 }
 void wait_for_block() { block().wait_for_block(); }
 
-void run_grid(const char *kernel, dim3 grid, dim3 block_size, const std::function<void()> &body) {
+void run_grid(const char *kernel, dim3 grid, dim3 block_size, std::size_t shared_bytes,
+              const std::function<void()> &body) {
     const std::uint64_t threads = std::uint64_t{block_size.x} * block_size.y * block_size.z;
     if (threads == 0 || threads > 1024 || grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.x > 0x7fffffffu ||
-        grid.y > 65535 || grid.z > 65535)
+        grid.y > 65535 || grid.z > 65535 || shared_bytes > most_dynamic_shared_bytes)
         throw std::runtime_error("CUDA: " + std::string(kernel) + " failed: invalid configuration argument");
+    shared().dynamic = shared_bytes;
     gridDim = grid;
     blockDim = block_size;
     for (blockIdx.z = 0; blockIdx.z < grid.z; ++blockIdx.z)

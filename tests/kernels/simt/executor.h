@@ -35,7 +35,7 @@ struct Device {
 struct Register {
     void *data = nullptr; ///< 2 or 4 bytes; null: `value` is all there is
     std::uint32_t bytes = 4;
-    std::uint32_t value = 0;
+    std::uint64_t value = 0;
     [[nodiscard]] std::uint32_t read() const;
     void write(std::uint32_t bits) const;
 };
@@ -44,8 +44,8 @@ template <typename T> Register register_of(T &variable) {
     return {&variable, sizeof(T), 0};
 }
 template <typename T> Register value_of(T value) {
-    static_assert(std::is_integral_v<T> && sizeof(T) <= 4);
-    return {nullptr, sizeof(T), static_cast<std::uint32_t>(value)};
+    static_assert(std::is_integral_v<T>);
+    return {nullptr, sizeof(T), static_cast<std::uint64_t>(value)};
 }
 
 /// Carries out one PTX instruction, given as its text and its numbered operands (instructions.cpp).
@@ -61,23 +61,38 @@ void wait_for_block();
 /// Throws std::runtime_error unless `pointer` is null or lies in device memory.
 void require_device_memory(const char *kernel, const void *pointer);
 
-/// Runs body() as every thread of every block. Throws std::runtime_error: what a thread threw, or who waits for whom.
-void run_grid(const char *kernel, dim3 grid, dim3 block, const std::function<void()> &body);
+/// Runs body() as every thread of every block, with `shared` bytes of dynamic shared memory. Throws std::runtime_error:
+/// what a thread threw, or who waits for whom.
+void run_grid(const char *kernel, dim3 grid, dim3 block, std::size_t shared, const std::function<void()> &body);
 
 template <typename T> void check_argument(const char *kernel, const T &argument) {
     if constexpr (std::is_pointer_v<T>) require_device_memory(kernel, argument);
 }
 
 template <typename... Parameters>
+void launch_with_shared(const char *name, void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared,
+                        std::type_identity_t<Parameters>... arguments);
+
+template <typename... Parameters>
 void launch(const char *name, void (*kernel)(Parameters...), dim3 grid, dim3 block,
             std::type_identity_t<Parameters>... arguments) {
+    launch_with_shared(name, kernel, grid, block, 0, arguments...);
+}
+template <typename... Parameters>
+void launch_with_shared(const char *name, void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared,
+                        std::type_identity_t<Parameters>... arguments) {
     (check_argument(name, arguments), ...);
-    run_grid(name, grid, block, [&] { kernel(arguments...); });
+    run_grid(name, grid, block, shared, [&] { kernel(arguments...); });
 }
 
-/// Where the shared variables of all kernels lie, one after the other: a place is given once and kept.
+/// Shared memory: first what a launch asks for, as much as a block of the device can have; then the shared variables of
+/// all kernels, one after the other: a place is given once and kept.
 [[nodiscard]] std::byte *shared_memory();
-[[nodiscard]] std::size_t shared_bytes();
+inline constexpr std::size_t most_dynamic_shared_bytes = 232448; ///< of compute capability 9.0
+/// Whether [address, address + bytes) is memory of the block that runs.
+[[nodiscard]] bool is_shared(std::size_t address, std::size_t bytes);
+/// 1024-byte aligned; null, and an error when it is touched, where the launch asked for none.
+[[nodiscard]] unsigned char *dynamic_shared_memory();
 [[nodiscard]] void *place_in_shared_memory(std::size_t bytes);
 template <typename T> T &shared_variable() { return *static_cast<T *>(place_in_shared_memory(sizeof(T))); }
 

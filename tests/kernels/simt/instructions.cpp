@@ -4,8 +4,11 @@
 // emulation/number/tensor_core.h.
 #include "emulation/number/arithmetic.h"
 #include "emulation/number/tensor_core.h"
+#include "tests/kernels/simt/asynchronous.h"
 #include "tests/kernels/simt/intrinsics.h"
+#include "tests/kernels/simt/warpgroup_product.h"
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <span>
@@ -22,21 +25,31 @@ constexpr std::uint32_t whole_warp = 0xffffffffu;
 
 struct Instruction {
     std::string name;                   ///< "mma.sync.aligned...."
-    std::vector<std::vector<int>> sets; ///< the operand numbers of each {...} or [...]
+    std::vector<std::vector<int>> sets; ///< the operand numbers of each {...}, [...] or bare %n
+    std::vector<int> constants;         ///< numbers in the place of operands, in order
 };
 
 Instruction parse(std::string_view text) {
     Instruction instruction;
-    std::size_t at = text.find(' ');
+    if (text.empty() || text.back() != ';') throw std::runtime_error("not one PTX instruction: " + std::string(text));
+    text.remove_suffix(1);
+    std::size_t at = std::min(text.find(' '), text.size());
     instruction.name = std::string(text.substr(0, at));
-    if (text.empty() || text.back() != ';' || at == std::string_view::npos)
-        throw std::runtime_error("not one PTX instruction: " + std::string(text));
-    while ((at = text.find_first_of("{[", at)) != std::string_view::npos) {
-        const std::size_t end = text.find(text[at] == '{' ? '}' : ']', at);
-        if (end == std::string_view::npos) throw std::runtime_error("an open bracket in " + std::string(text));
+    while ((at = text.find_first_not_of(", ", at)) != std::string_view::npos) {
+        const bool bracket = text[at] == '{' || text[at] == '[';
+        std::size_t end = text.find(!bracket ? ',' : text[at] == '{' ? '}' : ']', at);
+        if (end == std::string_view::npos && bracket)
+            throw std::runtime_error("an open bracket in " + std::string(text));
+        end = std::min(end, text.size());
+        const std::string argument(text.substr(at, end - at));
+        at = end + (bracket ? 1 : 0);
+        if (argument.find('%') == std::string::npos) {
+            instruction.constants.push_back(std::stoi(argument));
+            continue;
+        }
         std::vector<int> &set = instruction.sets.emplace_back();
-        for (; at < end; ++at)
-            if (text[at] == '%') set.push_back(std::stoi(std::string(text.substr(at + 1))));
+        for (std::size_t i = argument.find('%'); i != std::string::npos; i = argument.find('%', i + 1))
+            set.push_back(std::stoi(argument.substr(i + 1)));
     }
     return instruction;
 }
@@ -171,7 +184,7 @@ void load_matrices(int count, bool transposed, const std::string &name, Lanes la
     std::array<std::array<std::array<std::uint16_t, 8>, 8>, 4> matrices{};
     for (int lane = 0; lane < 8 * count; ++lane) {
         const std::uint32_t address = lane_of(lanes, lane, name).of(1, 0).read();
-        if (address % 16 != 0 || address + 16 > shared_bytes())
+        if (address % 16 != 0 || !is_shared(address, 16))
             throw std::runtime_error(name + ": lane " + std::to_string(lane) +
                                      "'s address is not that of 16 aligned bytes of shared memory");
         std::memcpy(matrices[static_cast<std::size_t>(lane / 8)][static_cast<std::size_t>(lane % 8)].data(),
@@ -187,7 +200,41 @@ void load_matrices(int count, bool transposed, const std::string &name, Lanes la
         }
 }
 
+int own_warp() {
+    return static_cast<int>((threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)) / warp_size);
+}
+
+/// sets: the accumulator, a's and b's descriptors; constants: scale-d, the operands' signs, which are transposed.
+void begin_warpgroup_product(const std::string &name, Lanes lanes) {
+    WarpgroupProduct product;
+    product.name = name;
+    const Operands &first = lane_of(lanes, 0, name);
+    const std::vector<int> &constants = first.instruction->constants;
+    if (constants.size() != 5 || constants[0] != 1 || constants[1] != 1 || constants[2] != 1)
+        throw std::runtime_error(name + ": only d = a b + d is known here");
+    product.a = first.of(1, 0).value;
+    product.b = first.of(2, 0).value;
+    product.a_transposed = constants[3] != 0;
+    product.b_transposed = constants[4] != 0;
+    for (int lane = 0; lane < warp_size; ++lane) {
+        const Operands &operands = lane_of(lanes, lane, name);
+        if (operands.of(1, 0).value != product.a || operands.of(2, 0).value != product.b)
+            throw std::runtime_error(name + ": lanes differ in their descriptors");
+        for (const int number : operands.instruction->sets[0])
+            product.lanes[static_cast<std::size_t>(lane)].push_back(
+                operands.registers[static_cast<std::size_t>(number)]);
+    }
+    const int warp = own_warp();
+    std::string what = name + ' ' + std::to_string(product.a) + ' ' + std::to_string(product.b);
+    begin_product(warp, std::move(what), [product, warp] { multiply_for_warp(product, warp); });
+}
+
 void perform(const std::string &name, Lanes lanes) {
+    if (is_warpgroup_product(name)) return begin_warpgroup_product(name, lanes);
+    if (name == "wgmma.fence.sync.aligned") return fence_products(own_warp());
+    if (name == "wgmma.commit_group.sync.aligned") return end_group_of_products(own_warp());
+    if (name == "wgmma.wait_group.sync.aligned")
+        return wait_for_products(own_warp(), lane_of(lanes, 0, name).instruction->constants.at(0));
     const auto mma = mma_shapes().find(name);
     if (mma != mma_shapes().end()) return matrix_product(mma->second, name, lanes);
     const std::string load = "ldmatrix.sync.aligned.m8n8.x", transposed = ".trans", memory = ".shared.b16";
@@ -198,6 +245,26 @@ void perform(const std::string &name, Lanes lanes) {
             return load_matrices(count, rest.size() > 1, name, lanes);
     }
     throw std::runtime_error("the executor knows no PTX instruction " + name);
+}
+
+/// Carries out what a thread does by itself; false for an instruction of the whole warp.
+bool of_one_thread(const Operands &operands) {
+    const Instruction &instruction = *operands.instruction;
+    const std::string &name = instruction.name;
+    if (name == "cp.async.cg.shared.global") {
+        if (instruction.constants.at(0) != 16) throw std::runtime_error(name + " copies 16 bytes");
+        // NOLINTNEXTLINE: the pointer that the kernel had
+        const auto *from = reinterpret_cast<const void *>(static_cast<std::uintptr_t>(operands.of(1, 0).value));
+        begin_copy(operands.of(0, 0).read(), from, operands.of(2, 0).read());
+    } else if (name == "cp.async.commit_group")
+        end_group_of_copies();
+    else if (name == "cp.async.wait_group")
+        wait_for_copies(instruction.constants.at(0));
+    else if (name == "fence.proxy.async.shared::cta")
+        show_to_async_proxy();
+    else
+        return false;
+    return true;
 }
 
 template <typename T> std::uint64_t fused(halfscope::number::FormatId format, T a, T b, T c) {
@@ -215,6 +282,7 @@ void execute(const char *text, std::initializer_list<Register> operands) {
         for (const int number : set)
             if (static_cast<std::size_t>(number) >= operands.size())
                 throw std::runtime_error(instruction.name + ": there is no operand " + std::to_string(number));
+    if (of_one_thread(mine)) return;
     meet(instruction.name, whole_warp, const_cast<Operands *>(&mine), // NOLINT: read only
          [&](Lanes lanes) { perform(instruction.name, lanes); });
 }
@@ -230,7 +298,7 @@ __nv_bfloat16 __hfma(__nv_bfloat16 a, __nv_bfloat16 b, __nv_bfloat16 c) {
 
 std::size_t __cvta_generic_to_shared(const void *pointer) {
     const auto offset = static_cast<const std::byte *>(pointer) - simt::shared_memory();
-    if (offset < 0 || static_cast<std::size_t>(offset) >= simt::shared_bytes())
+    if (offset < 0 || !simt::is_shared(static_cast<std::size_t>(offset), 1))
         throw std::runtime_error("__cvta_generic_to_shared of an address that is not shared memory");
     return static_cast<std::size_t>(offset);
 }

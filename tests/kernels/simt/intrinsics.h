@@ -136,3 +136,5 @@ template <typename T> T atomicExch(T *at, T value) {
 
 /// An address of shared memory as PTX has it: 32 bits.
 std::size_t __cvta_generic_to_shared(const void *pointer);
+/// An address of global memory as PTX has it: the host's own.
+inline std::size_t __cvta_generic_to_global(const void *pointer) { return reinterpret_cast<std::size_t>(pointer); }

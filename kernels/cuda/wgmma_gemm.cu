@@ -1,0 +1,255 @@
+#include "kernels/cuda/wgmma_gemm.h"
+
+#include "kernels/cuda/async_copy.cuh"
+#include "kernels/cuda/eight_elements.cuh"
+#include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/shared_memory.cuh"
+#include "kernels/cuda/wgmma.cuh"
+#include "kernels/on_device.h"
+
+#include <stdexcept>
+
+namespace halfscope::kernels::device {
+namespace {
+
+constexpr int warpgroup = 128, group_rows = 64, unit_k = 16, reference_columns = 8;
+constexpr std::size_t reference_bytes = std::size_t{group_rows + reference_columns} * unit_k * 2;
+
+/// What a block's results are: the upper left corner and the matrix around them.
+template <typename Value> struct Results {
+    const Value *c; ///< null: +0
+    Value *d;
+    GemmShape shape;
+    std::int64_t first_row, first_column;
+
+    template <typename Accumulator> __device__ void start(Accumulator &sums, int thread) const {
+        HALFSCOPE_UNROLL
+        for (int i = 0; i < Accumulator::values; ++i) {
+            const std::int64_t row = first_row + wide_row_of(thread, i),
+                               column = first_column + wide_column_of(thread, i);
+            const bool given = c != nullptr && row < shape.m && column < shape.n;
+            sums.set(i, given ? c[row * shape.n + column] : Value(0.0f));
+        }
+    }
+    template <typename Accumulator> __device__ void leave(const Accumulator &sums, int thread) const {
+        HALFSCOPE_UNROLL
+        for (int i = 0; i < Accumulator::values; ++i) {
+            const std::int64_t row = first_row + wide_row_of(thread, i),
+                               column = first_column + wide_column_of(thread, i);
+            if (row < shape.m && column < shape.n) d[row * shape.n + column] = sums.get(i);
+        }
+    }
+};
+
+/// One warpgroup, 64 x 8 results.
+template <typename T, typename Accumulator>
+__global__ void reference_kernel(const T *a, const T *b, const typename Accumulator::Value *c,
+                                 typename Accumulator::Value *d, GemmShape shape) {
+#ifdef HALFSCOPE_HAS_WGMMA
+    // Without swizzling, an operand is made of matrices of 8 rows (of b: columns) x 8 of k, 128 bytes each, a row 16
+    // bytes: here those of one k after each other, then those of the next eight of k.
+    constexpr int a_half = group_rows * 8, b_half = reference_columns * 8; ///< elements of eight of k
+    HALFSCOPE_DYNAMIC_SHARED(memory);
+    T *a_tile = reinterpret_cast<T *>(memory), *b_tile = a_tile + 2 * a_half;
+    const int thread = static_cast<int>(threadIdx.x);
+    const Results<typename Accumulator::Value> results{c, d, shape, blockIdx.y * std::int64_t{group_rows},
+                                                       blockIdx.x * std::int64_t{reference_columns}};
+    Accumulator sums;
+    results.start(sums, thread);
+    for (std::int64_t k = 0; k < shape.k; k += unit_k) {
+        for (int at = thread; at < group_rows * unit_k; at += warpgroup) {
+            const int row = at / unit_k, step = at % unit_k;
+            const bool inside = results.first_row + row < shape.m;
+            a_tile[step / 8 * a_half + row * 8 + step % 8] =
+                inside ? a[(results.first_row + row) * shape.k + k + step] : T(0.0f);
+        }
+        for (int at = thread; at < reference_columns * unit_k; at += warpgroup) {
+            const int column = at % reference_columns, step = at / reference_columns;
+            const bool inside = results.first_column + column < shape.n;
+            b_tile[step / 8 * b_half + column * 8 + step % 8] =
+                inside ? b[(k + step) * shape.n + results.first_column + column] : T(0.0f);
+        }
+        fence_for_wgmma();
+        __syncthreads();
+        // leading: from eight of k to the next; stride: from eight rows to the next.
+        const std::uint64_t left = matrix_descriptor(shared_address(a_tile), a_half * 2, 128, Swizzle::none);
+        const std::uint64_t right = matrix_descriptor(shared_address(b_tile), b_half * 2, 128, Swizzle::none);
+        begin_wgmma();
+        wgmma_of_k<T>(sums, left, right);
+        end_group_of_wgmma();
+        wait_for_wgmma<0>();
+        __syncthreads();
+    }
+    results.leave(sums, thread);
+#else
+    __trap();
+#endif
+}
+
+constexpr int block_m = 128, block_n = 256, block_k = 64, threads = 256;
+constexpr int stages = 4;
+[[maybe_unused]] constexpr int ahead = 2;       ///< stages that are being filled; unused where there is no wgmma
+constexpr int swizzled_row = 128;               ///< bytes: 64 operands
+constexpr int a_bytes = block_m * swizzled_row; ///< of a stage: [row][64 of k]
+constexpr int slab = 64, slab_bytes = block_k * swizzled_row; ///< b: four slabs of 64 columns, each [k][64 columns]
+constexpr int stage_bytes = a_bytes + block_n / slab * slab_bytes;
+constexpr std::size_t shared_bytes = std::size_t{stages} * stage_bytes;
+[[maybe_unused]] constexpr int band = 8; ///< rows of blocks that go together, so that the cache keeps their part of a
+
+/// Where the 128-byte swizzling puts 16-byte chunk `chunk` of row `row`.
+[[maybe_unused]] __device__ inline int swizzled(int row, int chunk) {
+    return row * swizzled_row + (chunk ^ row % 8) * 16;
+}
+
+/// Fills a stage with 64 of k. ALIGNED: rows of b begin at multiples of 16 bytes; those of a always do, k being a
+/// multiple of 16.
+template <typename T, bool aligned>
+__device__ void fill_stage(unsigned char *stage, const T *a, const T *b, const GemmShape &shape, std::int64_t first_row,
+                           std::int64_t first_column, std::int64_t k) {
+    const int thread = static_cast<int>(threadIdx.x);
+    HALFSCOPE_UNROLL
+    for (int at = thread; at < block_m * 8; at += threads) {
+        const int row = at / 8, chunk = at % 8;
+        const bool inside = first_row + row < shape.m && k + chunk * 8 < shape.k;
+        begin_copy(shared_address(stage + swizzled(row, chunk)),
+                   inside ? a + (first_row + row) * shape.k + k + chunk * 8 : a, inside);
+    }
+    constexpr int chunks = block_n / 8;
+    HALFSCOPE_UNROLL
+    for (int at = thread; at < block_k * chunks; at += threads) {
+        const int step = at / chunks, chunk = at % chunks;
+        unsigned char *to = stage + a_bytes + chunk / 8 * slab_bytes + swizzled(step, chunk % 8);
+        const std::int64_t column = first_column + chunk * 8;
+        const bool inside = k + step < shape.k && column < shape.n;
+        if constexpr (aligned)
+            begin_copy(shared_address(to), inside ? b + (k + step) * shape.n + column : b, inside);
+        else
+            *reinterpret_cast<uint4 *>(to) = eight_of(b + (k + step) * shape.n, column, shape.n, inside, false);
+    }
+}
+
+template <typename T, typename Accumulator, bool aligned>
+__global__ void __launch_bounds__(threads, 1)
+    tiled_kernel(const T *a, const T *b, const typename Accumulator::Value *c, typename Accumulator::Value *d,
+                 GemmShape shape, int blocks_m, int blocks_n) {
+#ifdef HALFSCOPE_HAS_WGMMA
+    HALFSCOPE_DYNAMIC_SHARED(memory);
+    const int thread = static_cast<int>(threadIdx.x), group = thread / warpgroup;
+    const int in_band = static_cast<int>(blockIdx.x) % (band * blocks_n);
+    const int first_block = static_cast<int>(blockIdx.x) / (band * blocks_n) * band;
+    const int height = blocks_m - first_block < band ? blocks_m - first_block : band;
+    const std::int64_t first_row = (first_block + in_band % height) * std::int64_t{block_m};
+    const std::int64_t first_column = in_band / height * std::int64_t{block_n};
+    const std::int64_t tiles = (shape.k + block_k - 1) / block_k;
+    const auto stage_of = [&](std::int64_t tile) { return memory + tile % stages * stage_bytes; };
+    const auto fill = [&](std::int64_t tile) {
+        if (tile < tiles) fill_stage<T, aligned>(stage_of(tile), a, b, shape, first_row, first_column, tile * block_k);
+        end_group_of_copies(); // an empty group too: waiting counts groups
+    };
+    for (int tile = 0; tile < ahead; ++tile) fill(tile);
+
+    const Results<typename Accumulator::Value> results{c, d, shape, first_row + group * group_rows, first_column};
+    Accumulator sums;
+    results.start(sums, thread % warpgroup);
+
+    // 16 of k. a, [row][k]: eight rows are 1024 bytes apart, 16 of k 32 bytes inside of the swizzled row. b, [slab][k]
+    // [column]: slabs are the leading dimension, eight of k are 1024 bytes apart.
+    const auto multiply = [&](std::uint32_t stage, int step) {
+        const std::uint64_t left =
+            matrix_descriptor(stage + static_cast<std::uint32_t>(group * group_rows * swizzled_row + step * unit_k * 2),
+                              16, 8 * swizzled_row, Swizzle::bytes_128);
+        const std::uint64_t right =
+            matrix_descriptor(stage + static_cast<std::uint32_t>(a_bytes + step * unit_k * swizzled_row), slab_bytes,
+                              8 * swizzled_row, Swizzle::bytes_128);
+        wgmma_of_columns<T>(sums, left, right);
+    };
+    const std::int64_t whole_tiles = shape.k / block_k;
+    const auto begin_tile = [&](std::int64_t tile) {
+        wait_for_copies<ahead - 1>(); // this thread's part of the tile is there,
+        fence_for_wgmma();
+        __syncthreads(); // and everybody's. All have waited for the products of tile - 2: its stage is free.
+        fill(tile + ahead);
+        const std::uint32_t stage = shared_address(stage_of(tile));
+        begin_wgmma();
+        HALFSCOPE_UNROLL
+        for (int step = 0; step < block_k / unit_k; ++step) multiply(stage, step);
+        end_group_of_wgmma();
+    };
+    // The first tile by itself: entering the loop with registers that the loads of c defined, ptxas serialises all
+    // products (C7515).
+    if (whole_tiles > 0) {
+        begin_tile(0);
+        for (std::int64_t tile = 1; tile < whole_tiles; ++tile) {
+            begin_tile(tile);
+            wait_for_wgmma<1>();
+        }
+        wait_for_wgmma<0>();
+    }
+    if (whole_tiles < tiles) {
+        wait_for_copies<0>();
+        fence_for_wgmma();
+        __syncthreads();
+        const std::uint32_t stage = shared_address(stage_of(whole_tiles));
+        // One by one, and none of zeros alone beyond the last k: that would turn a sum of -0 into +0.
+        for (int step = 0; step < static_cast<int>(shape.k % block_k) / unit_k; ++step) {
+            begin_wgmma();
+            multiply(stage, step);
+            end_group_of_wgmma();
+            wait_for_wgmma<0>();
+        }
+    }
+    results.leave(sums, thread % warpgroup);
+#else
+    __trap();
+#endif
+}
+
+unsigned blocks(std::int64_t size, int each) { return static_cast<unsigned>((size + each - 1) / each); }
+
+template <typename T, template <int> typename Accumulator>
+void launch(bool reference, const GemmOperands &on, const GemmShape &shape) {
+    using Value = typename Accumulator<8>::Value;
+    const auto *a = static_cast<const T *>(on.a), *b = static_cast<const T *>(on.b);
+    const auto *c = static_cast<const Value *>(on.c);
+    auto *d = static_cast<Value *>(on.d);
+    if (reference)
+        return launch_with_shared("wgmma gemm reference kernel", reference_kernel<T, Accumulator<reference_columns>>,
+                                  dim3(blocks(shape.n, reference_columns), blocks(shape.m, group_rows)), warpgroup,
+                                  reference_bytes, a, b, c, d, shape);
+    const unsigned rows = blocks(shape.m, block_m), columns = blocks(shape.n, block_n);
+    launch_with_shared(
+        "wgmma gemm kernel",
+        shape.n % 8 == 0 ? tiled_kernel<T, Accumulator<block_n>, true> : tiled_kernel<T, Accumulator<block_n>, false>,
+        rows * columns, threads, shared_bytes, a, b, c, d, shape, static_cast<int>(rows), static_cast<int>(columns));
+}
+
+void launch(bool reference, number::FormatId operands, bool fp16_accumulator, const GemmOperands &on,
+            const GemmShape &shape) {
+    using number::FormatId;
+    if (const std::string missing = wgmma_missing(); !missing.empty()) throw std::runtime_error(missing);
+    if (shape.k % unit_k != 0) throw std::invalid_argument("k must be a multiple of 16 for wgmma");
+    if (fp16_accumulator && operands == FormatId::fp16)
+        return launch<__half, WideFp16Accumulator>(reference, on, shape);
+    if (operands == FormatId::fp16) return launch<__half, WideFp32Accumulator>(reference, on, shape);
+    if (operands == FormatId::bf16) return launch<__nv_bfloat16, WideFp32Accumulator>(reference, on, shape);
+    throw std::invalid_argument("wgmma takes fp16 and bf16 here");
+}
+
+} // namespace
+
+std::string wgmma_missing() {
+    const std::string unit = matrix_unit();
+    return unit == "hopper" ? ""
+                            : "CUDA: wgmma is an instruction of compute capability 9.0; this device's unit: " + unit;
+}
+
+void wgmma_gemm_reference(number::FormatId operands, bool fp16_accumulator, const GemmOperands &on,
+                          const GemmShape &shape) {
+    launch(true, operands, fp16_accumulator, on, shape);
+}
+
+void wgmma_gemm(number::FormatId operands, bool fp16_accumulator, const GemmOperands &on, const GemmShape &shape) {
+    launch(false, operands, fp16_accumulator, on, shape);
+}
+
+} // namespace halfscope::kernels::device

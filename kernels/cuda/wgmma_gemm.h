@@ -1,0 +1,18 @@
+// Matrix products on Hopper's matrix unit by wgmma: per result the unit's fused adds of 16 products, k ascending, from
+// c; the same bits as mma.sync on that device.
+#pragma once
+
+#include "emulation/number/format.h"
+#include "kernels/cuda/gemm.cuh"
+
+namespace halfscope::kernels::device {
+
+/// operands: fp16 or bf16, k a multiple of 16; c and d as for mma_gemm. A warpgroup takes 64 x 8 results, 16 of k at a
+/// time through shared memory without swizzling. Throws std::runtime_error where wgmma_missing().
+void wgmma_gemm_reference(number::FormatId operands, bool fp16_accumulator, const GemmOperands &on,
+                          const GemmShape &shape);
+/// The same bits: 128 x 256 results a block of two warpgroups, 64 of k at a time through four stages of swizzled shared
+/// memory, filled by cp.async two stages ahead.
+void wgmma_gemm(number::FormatId operands, bool fp16_accumulator, const GemmOperands &on, const GemmShape &shape);
+
+} // namespace halfscope::kernels::device
