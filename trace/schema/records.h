@@ -38,7 +38,7 @@ struct StepCost {
     std::int64_t weight_bytes = 0;        ///< weights the model computes with, and their casts, kept for the whole step
     std::int64_t master_bytes = 0;        ///< fp32 copies that receive the updates
     std::int64_t gradient_bytes = 0;      ///< weight gradients, as the optimizer reads them
-    std::int64_t state_bytes = 0;         ///< momentum, m, v, compensation
+    std::int64_t state_bytes = 0;         ///< momentum, m, v, compensation, the average of the weights
     std::int64_t activation_bytes = 0;    ///< inputs and forward results that the backward pass reads again
     std::int64_t multiply_adds = 0;       ///< of matrix products and convolutions, forward and backward
     std::int64_t multiply_adds_16bit = 0; ///< those whose operands are both 16-bit: what matrix units speed up

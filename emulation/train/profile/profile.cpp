@@ -103,7 +103,7 @@ class Profile {
         const LossScaleRule rule = parse_loss_scale(request.recipe.loss_scale);
         TrainingRun run(forward, request.recipe, rule, request.training, backend_, recipe ? twin_.get() : nullptr);
         trace::Run described_run = described(request, rule);
-        described_run.cost = step_cost(run.graph(), run.optimizer());
+        described_run.cost = step_cost(run.graph(), run.optimizer(), run.average() ? &*run.average() : nullptr);
         const trace::RunId id = writer_.begin_run(described_run);
         if (request.training.trace_every > 0) writer_.tensors(id, run.tensors());
 

@@ -50,7 +50,7 @@ std::int64_t multiply_adds(const model::Graph &graph, const model::Node &node) {
     }
 }
 
-trace::StepCost step_cost(const model::Graph &graph, const Optimizer &optimizer) {
+trace::StepCost step_cost(const model::Graph &graph, const Optimizer &optimizer, const WeightAverage *average) {
     trace::StepCost cost;
     for (ValueId weight : graph.weights) cost.weight_bytes += bytes_of(graph.value(weight));
     for (const model::Value &value : graph.values) // casts of weights, shared for the whole step
@@ -61,6 +61,9 @@ trace::StepCost step_cost(const model::Graph &graph, const Optimizer &optimizer)
         for (const StateTensor *state : {&parameter.first, &parameter.second, &parameter.compensation})
             cost.state_bytes += bytes_of(state->view);
     }
+
+    if (average)
+        for (const AveragedWeight &weight : average->weights()) cost.state_bytes += bytes_of(weight.kept.view);
 
     std::set<ValueId> kept;
     const auto is_fed = [&](ValueId id) {

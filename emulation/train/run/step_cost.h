@@ -4,6 +4,7 @@
 
 #include "emulation/model/graph.h"
 #include "emulation/train/run/optimizer.h"
+#include "emulation/train/run/weight_average.h"
 #include "trace/schema/records.h"
 
 #include <cstdint>
@@ -14,7 +15,8 @@ namespace halfscope::train {
 /// output elements of the forward pass times input channels a group times kernel elements. 0 of anything else.
 [[nodiscard]] std::int64_t multiply_adds(const model::Graph &graph, const model::Node &node);
 
-/// `graph` is lowered and differentiated. Definitions are at trace::StepCost.
-[[nodiscard]] trace::StepCost step_cost(const model::Graph &graph, const Optimizer &optimizer);
+/// `graph` is lowered and differentiated; `average` is null where none is kept. Definitions are at trace::StepCost.
+[[nodiscard]] trace::StepCost step_cost(const model::Graph &graph, const Optimizer &optimizer,
+                                        const WeightAverage *average = nullptr);
 
 } // namespace halfscope::train

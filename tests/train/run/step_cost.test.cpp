@@ -13,13 +13,14 @@ using ops::OpKind;
 
 namespace {
 
-trace::StepCost cost_of(const model::Graph &graph, const char *recipe, OptimizerKind kind) {
+trace::StepCost cost_of(const model::Graph &graph, const char *recipe, OptimizerKind kind, double ema_decay = 0) {
     const auto backend = ops::make_cpu_backend(1);
     TrainingSettings settings;
     settings.optimizer.kind = kind;
     settings.optimizer.momentum = 0.9;
+    settings.ema_decay = ema_decay;
     TrainingRun run(graph, recipe_named(recipe), parse_loss_scale("none"), settings, *backend, nullptr);
-    return step_cost(run.graph(), run.optimizer());
+    return step_cost(run.graph(), run.optimizer(), run.average() ? &*run.average() : nullptr);
 }
 
 /// 8 samples, 5 -> 16 relu -> 3, mean squared error: 80 + 48 weights.
@@ -69,6 +70,7 @@ TEST_CASE("masters beside 16-bit weights, and everything in 16 bits") {
     CHECK(o2.weight_bytes == 128 * 2);
     CHECK(o2.master_bytes == 128 * 4);
     CHECK(o2.state_bytes == 2 * 128 * 4);
+    CHECK(cost_of(two_layers(), "bf16-o2", OptimizerKind::adam, 0.99).state_bytes == 3 * 128 * 4);
     const trace::StepCost pure = cost_of(two_layers(), "bf16-pure", OptimizerKind::adam);
     CHECK(pure.weight_bytes == 128 * 2);
     CHECK(pure.master_bytes == 0);
