@@ -10,7 +10,9 @@
 namespace halfscope::kernels::device {
 
 template <typename T> __device__ std::uint32_t bits_of_operand(T value) {
-    if constexpr (std::is_same_v<T, __half>)
+    if constexpr (std::is_integral_v<T>) // bits already
+        return value;
+    else if constexpr (std::is_same_v<T, __half>)
         return __half_as_ushort(value);
     else if constexpr (std::is_same_v<T, __nv_bfloat16>)
         return __bfloat16_as_ushort(value);

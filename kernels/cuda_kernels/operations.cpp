@@ -2,6 +2,7 @@
 
 #include "kernels/cuda_backend.h"
 #include "kernels/inputs/operation_cases.h"
+#include "kernels/on_device.h"
 
 #include <algorithm>
 #include <string>
@@ -13,7 +14,10 @@ namespace {
 using ops::OpKind;
 
 /// Kernels of the CUDA backend for some operations: those that `chosen` takes among the cases a device has kernels for.
-template <typename Choice> Kernel operations(std::string name, std::string order, CudaKernels kernels, Choice chosen) {
+/// Convolutions on the matrix unit are other kernels than those by fma.
+template <typename Choice>
+Kernel operations(std::string name, std::string order, CudaKernels kernels, Choice chosen,
+                  bool on_matrix_unit = false) {
     Kernel kernel;
     kernel.name = std::move(name);
     kernel.task = Task::operation;
@@ -22,12 +26,44 @@ template <typename Choice> Kernel operations(std::string name, std::string order
     kernel.place = Place::cuda;
     kernel.unavailable = no_cuda_device;
     kernel.machine = [kernels] { return make_cuda_backend(0, kernels); };
-    kernel.cases = [chosen](std::int64_t size) {
+    kernel.cases = [chosen, on_matrix_unit](std::int64_t size) {
         std::vector<OperationCase> cases = operation_cases(size, chosen);
-        std::erase_if(cases, [](const OperationCase &one) { return !one.on_device; });
+        std::erase_if(cases, [on_matrix_unit](const OperationCase &one) {
+            const auto *window = std::get_if<ops::Convolution>(&one.operation.attributes);
+            const bool by_unit = window != nullptr && window->accumulation != ops::Accumulation::fma_chain;
+            return !one.on_device || by_unit != on_matrix_unit;
+        });
         return cases;
     };
     return kernel;
+}
+
+/// The three passes of a convolution on the matrix unit, each with its reference.
+std::vector<Kernel> convolutions_on_matrix_unit() {
+    const std::string blocks = ", k ascending in the unit's blocks: " + device::matrix_unit();
+    struct Pass {
+        const char *name;
+        OpKind kind;
+        std::string order;
+    };
+    const Pass passes[] = {
+        {"cuda-convolution-matrix-unit", OpKind::convolution,
+         "mma.sync from +0 over (channel, kernel y, kernel x)" + blocks + "; then + bias"},
+        {"cuda-convolution-input-gradient-matrix-unit", OpKind::convolution_input_gradient,
+         "mma.sync from +0 over (channel, kernel y, kernel x), without taps that the stride never puts there" + blocks},
+        {"cuda-convolution-weight-gradient-matrix-unit", OpKind::convolution_weight_gradient,
+         "chunks of 1024 pixels, in each mma.sync from +0" + blocks + "; then the tree over the chunks"},
+    };
+    std::vector<Kernel> all;
+    for (const Pass &pass : passes)
+        for (const CudaKernels kernels : {CudaKernels::fast, CudaKernels::references}) {
+            const bool reference = kernels == CudaKernels::references;
+            const auto chosen = [kind = pass.kind](OpKind other) { return other == kind; };
+            all.push_back(operations(std::string(pass.name) + (reference ? "-reference" : ""),
+                                     pass.order + (reference ? "; one warp 16 x 8 results" : ""), kernels, chosen,
+                                     true));
+        }
+    return all;
 }
 
 } // namespace
@@ -44,7 +80,7 @@ std::vector<Kernel> cuda_operations() {
                                    "blocks of 4096 in order; counts and histogram exact";
     const std::string adam = "m, v, then w: each step of ops/optimizer_step.h rounded, then once to its storage";
     const CudaKernels fast = CudaKernels::fast, reference = CudaKernels::references;
-    return {
+    std::vector<Kernel> all = {
         operations("cuda-operations-elementwise", "each step of ops/operation.h to nearest even, then once to storage",
                    fast, elementwise),
         operations("cuda-operations-matmul",
@@ -95,6 +131,8 @@ std::vector<Kernel> cuda_operations() {
         operations("cuda-statistics", statistics, fast, among({OpKind::cast})),
         operations("cuda-statistics-reference", statistics + "; one thread", reference, among({OpKind::cast})),
     };
+    for (Kernel &kernel : convolutions_on_matrix_unit()) all.push_back(std::move(kernel));
+    return all;
 }
 
 } // namespace halfscope::kernels

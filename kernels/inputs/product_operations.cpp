@@ -1,8 +1,18 @@
+#include "emulation/ops/matmul/accumulation_model.h"
 #include "kernels/inputs/case_list.h"
+#include "kernels/on_device.h"
 
 #include <optional>
 
 namespace halfscope::kernels {
+namespace {
+
+/// As the device's matrix unit accumulates, in fp32 or fp16.
+ops::Accumulation unit_model(bool fp16_accumulator = false) {
+    return ops::accumulation_from(device::matrix_unit() + (fp16_accumulator ? "-fp16acc" : ""));
+}
+
+} // namespace
 
 using ops::DType;
 using ops::HostTensor;
@@ -33,7 +43,7 @@ void add_products(CaseList &cases) {
             attributes.transpose_b = p.tb;
             attributes.alpha = p.alpha;
             attributes.beta = p.alpha == 1 ? 1 : 0.5;
-            if (unit) attributes.accumulation = ops::Accumulation::hopper;
+            if (unit) attributes.accumulation = unit_model();
             const DType dtype = unit ? case_types[1 + i / 2 % 2] : case_types[i / 2 % 3];
             std::vector<HostTensor> inputs = {values(dtype, p.a, i, 0, true), values(dtype, p.b, i + 50, 0, true)};
             if (p.bias) inputs.push_back(values(DType::fp32, *p.bias, i + 99));
@@ -79,17 +89,21 @@ void add_convolutions(CaseList &cases) {
         attributes.pads_begin = window.pads_begin;
         attributes.pads_end = window.pads_end;
         attributes.groups = window.groups;
-        ++i;
-        const DType dtype = case_types[i % 3];
         const Shape bias{window.y[1]};
-        cases.add("convolution", OpKind::convolution, attributes,
-                  {values(dtype, window.x, i), values(dtype, window.w, i + 20), values(DType::fp32, bias, i + 40)},
-                  {{case_types[i / 2 % 3], window.y}});
-        cases.add("convolution_input_gradient", OpKind::convolution_input_gradient, attributes,
-                  {values(dtype, window.y, i + 60), values(dtype, window.w, i + 20)},
-                  {{case_types[i / 2 % 3], window.x}});
-        cases.add("convolution_weight_gradient", OpKind::convolution_weight_gradient, attributes,
-                  {values(dtype, window.y, i + 60), values(dtype, window.x, i)}, {{case_types[i / 2 % 3], window.w}});
+        for (const bool unit : {false, true}) {
+            const std::uint32_t at = ++i + (unit ? 90 : 0);
+            if (unit) attributes.accumulation = unit_model(i % 6 == 5);
+            const DType dtype = unit ? case_types[i % 6 == 5 ? 1 : 1 + i % 4 / 2] : case_types[i / 2 % 3];
+            const DType stored = case_types[i / 4 % 3];
+            cases.add(
+                OpKind::convolution, attributes,
+                {values(dtype, window.x, at), values(dtype, window.w, at + 20), values(DType::fp32, bias, at + 40)},
+                {{stored, window.y}});
+            cases.add(OpKind::convolution_input_gradient, attributes,
+                      {values(dtype, window.y, at + 60), values(dtype, window.w, at + 20)}, {{stored, window.x}});
+            cases.add(OpKind::convolution_weight_gradient, attributes,
+                      {values(dtype, window.y, at + 60), values(dtype, window.x, at)}, {{stored, window.w}});
+        }
     }
 }
 

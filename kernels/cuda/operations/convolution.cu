@@ -8,8 +8,6 @@
 #include "kernels/cuda/operations/operations.h"
 #include "kernels/cuda/tiled_product.cuh"
 
-#include <numeric>
-
 namespace halfscope::kernels::device::operations {
 namespace {
 
@@ -38,22 +36,6 @@ __global__ void forward_kernel(Geometry g, Operand x, Operand w, Operand bias, f
             y[(column / pixels * g.groups * g.out_channels + channel) * pixels + column % pixels] = result;
         });
 }
-
-/// Along one axis, the input pixels stride * q + residue - pad for q from `first` on, and the kernel taps that reach
-/// them: from + i * step for i in [0, taps).
-struct Phase {
-    std::int64_t first = 0, pixels = 0, taps = 0, from = 0, step = 1;
-
-    Phase() = default;
-    Phase(const Geometry &g, int axis, std::int64_t residue) {
-        const std::int64_t s = g.stride[axis], top = g.in[axis] - 1 + g.pad[axis] - residue;
-        first = g.pad[axis] > residue ? (g.pad[axis] - residue + s - 1) / s : 0;
-        pixels = top < 0 ? 0 : std::max<std::int64_t>(0, top / s - first + 1);
-        step = s / std::gcd(s, g.dilation[axis]);
-        while (from < g.kernel[axis] && from * g.dilation[axis] % s != residue) ++from;
-        taps = from < g.kernel[axis] ? (g.kernel[axis] - from + step - 1) / step : 0;
-    }
-};
 
 /// dx of one phase; blockIdx.z is the group.
 __global__ void input_gradient_kernel(Geometry g, Phase y, Phase x, Operand dy, Operand w, float *dx) {
@@ -137,15 +119,12 @@ void forward(const Geometry &g, const ops::KernelCall &call, float *y) {
 void input_gradient(const Geometry &g, const ops::KernelCall &call, float *dx) {
     // Pixels that no tap reaches.
     check(cudaMemset(dx, 0, static_cast<std::size_t>(call.outputs[0].shape.elements()) * sizeof(float)), "cudaMemset");
-    for (std::int64_t ry = 0; ry < g.stride[0]; ++ry)
-        for (std::int64_t rx = 0; rx < g.stride[1]; ++rx) {
-            const Phase y(g, 0, ry), x(g, 1, rx);
-            if (y.pixels == 0 || x.pixels == 0 || y.taps == 0 || x.taps == 0) continue;
-            launch("convolution input gradient kernel", input_gradient_kernel,
-                   dim3(tiles_of(g.samples * y.pixels * x.pixels), tiles_of(g.in_channels),
-                        static_cast<unsigned>(g.groups)),
-                   tiled_threads, g, y, x, Operand(call.inputs[0]), Operand(call.inputs[1]), dx);
-        }
+    over_phases(g, [&](const Phase &y, const Phase &x) {
+        launch(
+            "convolution input gradient kernel", input_gradient_kernel,
+            dim3(tiles_of(g.samples * y.pixels * x.pixels), tiles_of(g.in_channels), static_cast<unsigned>(g.groups)),
+            tiled_threads, g, y, x, Operand(call.inputs[0]), Operand(call.inputs[1]), dx);
+    });
 }
 
 void weight_gradient(const Geometry &g, const ops::KernelCall &call, float *dw) {
@@ -155,14 +134,18 @@ void weight_gradient(const Geometry &g, const ops::KernelCall &call, float *dw) 
     launch("convolution weight gradient kernel", weight_chains_kernel,
            dim3(tiles_of(columns), tiles_of(g.out_channels), static_cast<unsigned>(chunks * g.groups)), tiled_threads,
            g, Operand(call.inputs[0]), Operand(call.inputs[1]), partial.data());
-    launch("weight gradient tree kernel", weight_tree_kernel, elementwise_grid(weights), elementwise_block,
-           partial.data(), chunks, weights, dw);
+    add_chunks(partial.data(), chunks, weights, dw);
 }
 
 } // namespace
 
+void add_chunks(const float *partial, std::int64_t chunks, std::int64_t weights, float *dw) {
+    launch("weight gradient tree kernel", weight_tree_kernel, elementwise_grid(weights), elementwise_block, partial,
+           chunks, weights, dw);
+}
+
 bool run_convolution(const ops::KernelCall &call) {
-    return with_convolution(call, {forward, input_gradient, weight_gradient});
+    return with_convolution(call, {forward, input_gradient, weight_gradient}, unit_convolution);
 }
 
 } // namespace halfscope::kernels::device::operations

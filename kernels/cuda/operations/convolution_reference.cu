@@ -6,6 +6,9 @@
 #include "kernels/cuda/operations/operand.cuh"
 #include "kernels/cuda/operations/operations.h"
 #include "kernels/cuda/operations/result.h"
+#include "kernels/cuda/operations/unit_model.cuh"
+
+#include <limits>
 
 namespace halfscope::kernels::device::operations {
 namespace {
@@ -110,15 +113,22 @@ void weight_gradient(const Geometry &g, const ops::KernelCall &call, float *dw) 
 } // namespace
 
 bool run_convolution_reference(const ops::KernelCall &call) {
-    return with_convolution(call, {forward, input_gradient, weight_gradient});
+    return with_convolution(call, {forward, input_gradient, weight_gradient}, unit_convolution_reference);
 }
 
-bool with_convolution(const ops::KernelCall &call, const ConvolutionKernels &kernels) {
+bool with_convolution(const ops::KernelCall &call, const ConvolutionKernels &chain, const ConvolutionKernels &unit) {
     using ops::OpKind;
     const OpKind kind = call.operation.kind;
-    if (!fits(call) || call.operation.get<ops::Convolution>().accumulation != ops::Accumulation::fma_chain)
-        return false;
-    if (call.inputs.size() < 2 || call.inputs.size() > 3 || call.outputs.size() != 1) return false;
+    if (!fits(call) || call.inputs.size() < 2 || call.inputs.size() > 3 || call.outputs.size() != 1) return false;
+    const ops::Accumulation accumulation = call.operation.get<ops::Convolution>().accumulation;
+    const bool by_chain = accumulation == ops::Accumulation::fma_chain;
+    if (!by_chain) {
+        if (!unit_takes(unit_accumulator(accumulation), call.inputs[0].dtype, call.inputs[1].dtype)) return false;
+        for (const auto views : {call.inputs, call.outputs})
+            for (const ops::TensorView &view : views) // these kernels count in 32 bits
+                if (view.shape.elements() > std::numeric_limits<std::int32_t>::max()) return false;
+    }
+    const ConvolutionKernels &kernels = by_chain ? chain : unit;
     const ops::Shape &first = call.inputs[0].shape, &second = call.inputs[1].shape, &out = call.outputs[0].shape;
     const Geometry g = kind == OpKind::convolution                  ? ops::geometry_of(call, first, second, out)
                        : kind == OpKind::convolution_input_gradient ? ops::geometry_of(call, out, second, first)

@@ -6,6 +6,7 @@
 #include "kernels/cuda/operations/operand.cuh"
 #include "kernels/cuda/operations/operations.h"
 #include "kernels/cuda/operations/result.h"
+#include "kernels/cuda/operations/unit_model.cuh"
 #include "kernels/cuda/tiled_product.cuh"
 #include "kernels/cuda/wgmma_gemm.h"
 #include "kernels/on_device.h"
@@ -67,11 +68,11 @@ __global__ void lay_out_kernel(const std::uint16_t *from, Matrices matrix, std::
     }
 }
 
-__global__ void finish_kernel(const float *sums, Finish finish, std::int64_t batch, std::int64_t rows,
-                              std::int64_t columns, float *d) {
+__global__ void finish_kernel(Operand sums, Finish finish, std::int64_t batch, std::int64_t rows, std::int64_t columns,
+                              float *d) {
     for (std::int64_t i = blockIdx.x * std::int64_t{blockDim.x} + threadIdx.x; i < rows * columns;
          i += std::int64_t{gridDim.x} * blockDim.x)
-        d[batch * rows * columns + i] = finish(sums[i], batch, i / columns, i % columns);
+        d[batch * rows * columns + i] = finish(sums.at(i), batch, i / columns, i % columns);
 }
 
 /// Offsets of an operand's matrices for each batch of the result, on the device.
@@ -135,18 +136,9 @@ bool broadcast_third(const ops::TensorView &view, std::int64_t m, std::int64_t n
     return rank <= ops::Shape::max_rank && (rows == m || rows == 1) && (columns == n || columns == 1);
 }
 
-ops::Accumulation unit_model(bool &known) {
-    known = true;
-    const std::string unit = matrix_unit();
-    for (const ops::Accumulation model :
-         {ops::Accumulation::ampere, ops::Accumulation::ada, ops::Accumulation::hopper, ops::Accumulation::blackwell})
-        if (ops::name_of(model) == unit) return model;
-    known = false;
-    return ops::Accumulation::fma_chain;
-}
-
-void by_matrix_unit(const Matrices &a, const Matrices &b, const Finish &finish, number::FormatId format, float *d,
-                    std::int64_t batches) {
+void by_matrix_unit(const Matrices &a, const Matrices &b, const Finish &finish, number::FormatId format,
+                    UnitAccumulator accumulator, float *d, std::int64_t batches) {
+    const bool narrow = accumulator == UnitAccumulator::fp16;
     constexpr std::int64_t whole = 16;
     const std::int64_t m = a.rows, n = b.columns, k = (a.columns + whole - 1) / whole * whole;
     const DeviceArray<std::uint16_t> left(static_cast<std::size_t>(m * k)), right(static_cast<std::size_t>(k * n));
@@ -158,11 +150,11 @@ void by_matrix_unit(const Matrices &a, const Matrices &b, const Finish &finish, 
                static_cast<const std::uint16_t *>(b.values.data), b, batch, right.data(), k, n);
         const GemmOperands on{left.data(), right.data(), nullptr, sums.data()};
         if (n > 64 && wgmma_missing().empty()) // else most of its wider tile would be empty
-            wgmma_gemm(format, false, on, {m, n, k});
+            wgmma_gemm(format, narrow, on, {m, n, k});
         else
-            mma_gemm(format, false, on, {m, n, k});
-        launch("finish kernel", finish_kernel, elementwise_grid(m * n), elementwise_block, sums.data(), finish, batch,
-               m, n, d);
+            mma_gemm(format, narrow, on, {m, n, k});
+        launch("finish kernel", finish_kernel, elementwise_grid(m * n), elementwise_block,
+               Operand(sums.data(), narrow ? ops::DType::fp16 : ops::DType::fp32), finish, batch, m, n, d);
     }
 }
 
@@ -199,14 +191,13 @@ bool run_matmul(const ops::KernelCall &call) {
         finish.bias = {Operand(call.inputs[2]), rows, columns, rows == 1 ? 0 : columns, columns == 1 ? 0 : 1,
                        offsets_bias.data()};
     }
-    bool known = false;
-    const bool of_unit = attributes.accumulation == unit_model(known) && known && !attributes.onto_third &&
-                         ops::is_16bit(call.inputs[0].dtype) && call.inputs[0].dtype == call.inputs[1].dtype;
+    const UnitAccumulator accumulator = unit_accumulator(attributes.accumulation);
+    const bool of_unit = !attributes.onto_third && unit_takes(accumulator, call.inputs[0].dtype, call.inputs[1].dtype);
     if (!of_unit && attributes.accumulation != ops::Accumulation::fma_chain) return false;
     if (call.outputs[0].shape.elements() == 0) return true;
     const Result result(call, 0);
     if (of_unit && a.columns > 0)
-        by_matrix_unit(a, b, finish, ops::format_id(call.inputs[0].dtype), result.values(), batches);
+        by_matrix_unit(a, b, finish, ops::format_id(call.inputs[0].dtype), accumulator, result.values(), batches);
     else
         launch(
             "matmul kernel", chain_kernel,

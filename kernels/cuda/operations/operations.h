@@ -12,7 +12,7 @@ namespace halfscope::kernels::device::operations {
 /// Any batches, transposed or not; alpha and bias. Accumulation: the fma chain, and that of this device's matrix unit
 /// for operands in 16 bits.
 [[nodiscard]] bool run_matmul(const ops::KernelCall &call);
-/// Forward and both gradients, as the fma chain.
+/// Forward and both gradients, as the fma chain, and as this device's matrix unit for operands in 16 bits.
 [[nodiscard]] bool run_convolution(const ops::KernelCall &call);
 /// reduce_sum, reduce_mean, reduce_max and reduce_sum_squares over any axes.
 [[nodiscard]] bool run_reduction(const ops::KernelCall &call);

@@ -248,8 +248,11 @@ void Block::meet(std::string_view instruction, std::uint32_t mask, void *mine,
         if ((mask >> l & 1) == 0 || l == lane || t >= threads_.size()) continue;
         const Thread &other = threads_[t];
         if (other.state == State::returned) continue;
-        const bool here =
-            other.state == State::waits_for_warp && other.instruction == instruction && other.mask == mask;
+        // An instruction's name is most of the time the very same characters.
+        const bool same =
+            (other.instruction.data() == instruction.data() && other.instruction.size() == instruction.size()) ||
+            other.instruction == instruction;
+        const bool here = other.state == State::waits_for_warp && same && other.mask == mask;
         all_here = all_here && here;
         if (here) lanes[static_cast<std::size_t>(l)] = other.mine;
     }

@@ -6,6 +6,7 @@
 #include "emulation/number/tensor_core.h"
 #include "tests/kernels/simt/asynchronous.h"
 #include "tests/kernels/simt/intrinsics.h"
+#include "tests/kernels/simt/operand_line.h"
 #include "tests/kernels/simt/warpgroup_product.h"
 
 #include <algorithm>
@@ -156,9 +157,14 @@ void matrix_product(const MmaShape &shape, const std::string &name, Lanes lanes)
     const TensorCore &core = unit();
     const auto k = static_cast<std::size_t>(shape.k);
     const auto length = static_cast<std::size_t>(shape.two_a_register ? core.block : core.block_tf32);
+    std::array<OperandLine, m> in_a;
+    std::array<OperandLine, n> in_b;
+    for (std::size_t row = 0; row < m; ++row) in_a[row] = OperandLine(a[row], shape.a_b->id);
+    for (std::size_t column = 0; column < n; ++column) in_b[column] = OperandLine(b[column], shape.a_b->id);
     for (std::size_t row = 0; row < m; ++row)
         for (std::size_t column = 0; column < n; ++column)
-            for (std::size_t first = 0; first < k; first += length)
+            for (std::size_t first = 0; first < k && !is_nothing(in_a[row], in_b[column], c[row][column]);
+                 first += length)
                 c[row][column] = halfscope::number::fused_dot_add(
                     core, *shape.a_b, std::span(a[row]).subspan(first, length),
                     std::span(b[column]).subspan(first, length), *shape.c_d, c[row][column]);

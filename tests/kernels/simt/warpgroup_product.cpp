@@ -2,6 +2,7 @@
 
 #include "emulation/number/tensor_core.h"
 #include "tests/kernels/simt/asynchronous.h"
+#include "tests/kernels/simt/operand_line.h"
 
 #include <algorithm>
 #include <charconv>
@@ -90,17 +91,6 @@ struct Place {
     Place(int lane, int i) : row(lane / 4 + ((i & 2) != 0 ? 8 : 0)), column((i >> 2) * 8 + lane % 4 * 2 + (i & 1)) {}
 };
 
-struct Contents {
-    bool zero = true, finite = true;
-    Contents(const std::array<std::uint32_t, unit_k> &line, FormatId format) {
-        const std::uint32_t infinity = format == FormatId::fp16 ? 0x7c00 : 0x7f80;
-        for (const std::uint32_t bits : line) {
-            zero = zero && (bits & 0x7fff) == 0;
-            finite = finite && (bits & 0x7fff) < infinity;
-        }
-    }
-};
-
 } // namespace
 
 bool is_warpgroup_product(const std::string &name) { return shape_of(name).has_value(); }
@@ -122,8 +112,7 @@ void multiply_for_warp(const WarpgroupProduct &product, int warp) {
         for (int column = 0; column < shape.columns; ++column)
             b[static_cast<std::size_t>(column)][at] = right.at(column, k);
     }
-    // Most of a tile lies outside of a small matrix: nothing onto +0 is +0, and need not be worked out.
-    std::vector<Contents> in_a, in_b;
+    std::vector<OperandLine> in_a, in_b;
     for (const auto &row : a) in_a.emplace_back(row, shape.operands);
     for (const auto &column : b) in_b.emplace_back(column, shape.operands);
     for (int lane = 0; lane < warp_size; ++lane) {
@@ -133,9 +122,8 @@ void multiply_for_warp(const WarpgroupProduct &product, int warp) {
             const Register &mine = registers.at(static_cast<std::size_t>(narrow ? i / 2 : i));
             const std::uint32_t whole = mine.read(), shift = narrow ? 16 * (static_cast<std::uint32_t>(i) & 1) : 0;
             const std::uint32_t c = narrow ? whole >> shift & 0xffff : whole;
-            const Contents &x = in_a[static_cast<std::size_t>(place.row)];
-            const Contents &y = in_b[static_cast<std::size_t>(place.column)];
-            if (c == 0 && ((x.zero && y.finite) || (x.finite && y.zero))) continue;
+            if (is_nothing(in_a[static_cast<std::size_t>(place.row)], in_b[static_cast<std::size_t>(place.column)], c))
+                continue;
             const auto d = static_cast<std::uint32_t>(halfscope::number::fused_dot_add(
                 *unit, halfscope::number::format_of(shape.operands), a[static_cast<std::size_t>(place.row)],
                 b[static_cast<std::size_t>(place.column)], halfscope::number::format_of(shape.accumulator), c));
