@@ -18,6 +18,10 @@ struct PlacesOfOperations {
 class CudaBackend : public ops::Backend {
   public:
     [[nodiscard]] virtual const PlacesOfOperations &places() const = 0;
+    /// The most device memory, in bytes, that tensors and the kernels' own buffers took at one time in this process,
+    /// by its own count (what the driver and the context hold is not in it); since forget_peak, if it was called.
+    [[nodiscard]] virtual std::size_t peak_bytes() const = 0;
+    virtual void forget_peak() = 0;
 };
 
 /// Which kernels a backend takes, where there are two.

@@ -13,13 +13,29 @@ inline void check(cudaError_t code, const char *call) {
         throw std::runtime_error(std::string("CUDA: ") + call + " failed: " + cudaGetErrorString(code));
 }
 
+/// Device memory that this process holds by its own count, in bytes. One thread.
+struct DeviceMemoryUse {
+    std::size_t now = 0, peak = 0; ///< peak: since somebody last set it
+    void take(std::size_t bytes) {
+        now += bytes;
+        if (now > peak) peak = now;
+    }
+    void give_back(std::size_t bytes) { now -= bytes; }
+};
+inline DeviceMemoryUse device_memory_use;
+
 /// Device memory by plain allocation, freed with its owner.
 template <typename T> class DeviceArray {
   public:
     explicit DeviceArray(std::size_t count) : count_(count) {
-        if (count > 0) check(cudaMalloc(reinterpret_cast<void **>(&data_), count * sizeof(T)), "cudaMalloc");
+        if (count == 0) return;
+        check(cudaMalloc(reinterpret_cast<void **>(&data_), count * sizeof(T)), "cudaMalloc");
+        device_memory_use.take(count * sizeof(T));
     }
-    ~DeviceArray() { cudaFree(data_); }
+    ~DeviceArray() {
+        cudaFree(data_);
+        device_memory_use.give_back(count_ * sizeof(T));
+    }
     DeviceArray(const DeviceArray &) = delete;
     DeviceArray &operator=(const DeviceArray &) = delete;
 

@@ -8,46 +8,24 @@
 #include "kernels/cuda/wgmma_gemm.h"
 #include "kernels/device.h"
 #include "kernels/on_device.h"
+#include "tests/gpu/bandwidth.h"
+#include "tests/gpu/device_seconds.h"
 
 #include <cublas_v2.h>
 #include <cuda_runtime_api.h>
 #include <dlfcn.h>
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <exception>
-#include <functional>
 #include <random>
 #include <vector>
 
 using namespace halfscope::kernels;
+using halfscope::gpu::seconds_of;
 using halfscope::number::FormatId;
 
 namespace {
-
-/// The median of some runs, in seconds, after one to warm up.
-double seconds_of(const std::function<void()> &work) {
-    constexpr int runs = 11;
-    cudaEvent_t begin, end;
-    check(cudaEventCreate(&begin), "cudaEventCreate");
-    check(cudaEventCreate(&end), "cudaEventCreate");
-    std::vector<float> milliseconds;
-    for (int run = 0; run <= runs; ++run) {
-        check(cudaEventRecord(begin), "cudaEventRecord");
-        work();
-        check(cudaEventRecord(end), "cudaEventRecord");
-        check(cudaEventSynchronize(end), "cudaEventSynchronize");
-        float took = 0;
-        check(cudaEventElapsedTime(&took, begin, end), "cudaEventElapsedTime");
-        if (run > 0) milliseconds.push_back(took);
-    }
-    cudaEventDestroy(begin);
-    cudaEventDestroy(end);
-    std::nth_element(milliseconds.begin(), milliseconds.begin() + runs / 2, milliseconds.end());
-    return static_cast<double>(milliseconds[runs / 2]) / 1000;
-}
 
 /// cuBLAS, if this machine has it.
 class Cublas {
@@ -127,14 +105,6 @@ nlohmann::ordered_json gemm_timings(int size) {
     return all;
 }
 
-double copy_bandwidth() {
-    constexpr std::size_t bytes = std::size_t{1} << 30;
-    const DeviceArray<char> from(bytes), to(bytes);
-    const double seconds = seconds_of(
-        [&] { check(cudaMemcpyAsync(to.data(), from.data(), bytes, cudaMemcpyDeviceToDevice), "cudaMemcpyAsync"); });
-    return 2.0 * static_cast<double>(bytes) / seconds / 1e9;
-}
-
 } // namespace
 
 int main() try {
@@ -142,8 +112,12 @@ int main() try {
         std::fprintf(stderr, "skipped: %s\n", cuda_status().c_str());
         return 77;
     }
-    const nlohmann::ordered_json document = {
-        {"device", cuda_status()}, {"copy_gigabytes_per_second", copy_bandwidth()}, {"gemm", gemm_timings(4096)}};
+    const halfscope::gpu::Bandwidths bandwidths = halfscope::gpu::measure_bandwidths();
+    const nlohmann::ordered_json document = {{"device", cuda_status()},
+                                             {"copy_gigabytes_per_second", bandwidths.copy},
+                                             {"statistics_gigabytes_per_second", bandwidths.statistics},
+                                             {"statistics_vs_copy", bandwidths.statistics / bandwidths.copy},
+                                             {"gemm", gemm_timings(4096)}};
     std::printf("%s\n", document.dump(2).c_str());
     return 0;
 } catch (const std::exception &error) {

@@ -8,6 +8,7 @@
 #include "kernels/device.h"
 
 #include <new>
+#include <unordered_map>
 #include <vector>
 
 namespace halfscope::kernels {
@@ -78,9 +79,17 @@ class DeviceBackend final : public CudaBackend {
         const cudaError_t code = cudaMalloc(&memory, bytes == 0 ? 1 : bytes);
         if (code == cudaErrorMemoryAllocation) throw std::bad_alloc();
         check(code, "cudaMalloc");
+        sizes_[memory] = bytes;
+        device_memory_use.take(bytes);
         return memory;
     }
-    void release(void *memory) noexcept override { cudaFree(memory); }
+    void release(void *memory) noexcept override {
+        cudaFree(memory);
+        const auto found = sizes_.find(memory);
+        if (found == sizes_.end()) return;
+        device_memory_use.give_back(found->second);
+        sizes_.erase(found);
+    }
     void upload(void *destination, const void *host, std::size_t bytes) override {
         if (bytes > 0) check(cudaMemcpy(destination, host, bytes, cudaMemcpyHostToDevice), "cudaMemcpy to the device");
     }
@@ -113,12 +122,15 @@ class DeviceBackend final : public CudaBackend {
     }
 
     [[nodiscard]] const PlacesOfOperations &places() const override { return places_; }
+    [[nodiscard]] std::size_t peak_bytes() const override { return device_memory_use.peak; }
+    void forget_peak() override { device_memory_use.peak = device_memory_use.now; }
 
   private:
     std::unique_ptr<ops::Backend> host_;
     ops::ThreadPool no_threads_{1}; ///< a KernelCall names one; device operations use none
     CudaKernels kernels_;
     PlacesOfOperations places_;
+    std::unordered_map<void *, std::size_t> sizes_; ///< of what allocate gave
 };
 
 } // namespace

@@ -104,3 +104,27 @@ TEST_CASE("an update in place is that of memory of its own") {
         for (const ops::TensorView &view : inputs) cuda->release(view.data);
     }
 }
+
+TEST_CASE("the most device memory at one time is counted, the kernels' own buffers with it, until it is forgotten") {
+    const auto cuda = make_cuda_backend(1);
+    cuda->forget_peak();
+    const std::size_t before = cuda->peak_bytes();
+    void *a = cuda->allocate(1000), *b = cuda->allocate(500);
+    CHECK(cuda->peak_bytes() == before + 1500);
+    cuda->release(a);
+    cuda->forget_peak();
+    CHECK(cuda->peak_bytes() == before + 500);
+    cuda->release(b);
+    cuda->forget_peak();
+    CHECK(cuda->peak_bytes() == before);
+    // A sum of 5000 values in bf16: two chunks' results and the sum in fp32, besides the operands.
+    OperationCase one;
+    one.operation.kind = ops::OpKind::reduce_sum;
+    one.operation.attributes = ops::Reduction{};
+    one.inputs.emplace_back(ops::DType::bf16, ops::Shape{5000});
+    one.outputs.emplace_back(ops::DType::bf16, ops::Shape{});
+    (void)outcome_of(*cuda, one, false);
+    CHECK(cuda->peak_bytes() == before + 5000 * 2 + 2 + 2 * 4 + 4);
+    cuda->forget_peak();
+    CHECK(cuda->peak_bytes() == before);
+}

@@ -1,0 +1,31 @@
+// The timing of training steps, on the CPU: the same loop that a device is timed by.
+#include "tests/gpu/steps/step_times.h"
+
+#include <doctest/doctest.h>
+
+using namespace halfscope;
+using namespace halfscope::gpu;
+
+TEST_CASE("steps of every recipe are timed, traced and not, and their memory read before tracing begins") {
+    const auto backend = ops::make_cpu_backend(1);
+    int forgotten = 0, read = 0;
+    const MemoryMeter meter{[&] { ++forgotten; }, [&] { return static_cast<std::size_t>(1000 + ++read); }};
+    const auto all = time_steps(*backend, {"mlp:in=6,hidden=5,depth=1,classes=3", 4}, {"fp32", "fp16-amp", "bf16-amp"},
+                                "hopper", 3, meter);
+    REQUIRE(all.size() == 3);
+    CHECK(all[1].recipe == "fp16-amp");
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        CHECK(all[i].seconds > 0);
+        CHECK(all[i].traced_seconds > 0);
+        CHECK(all[i].tracing_share() == doctest::Approx(all[i].traced_seconds / all[i].seconds - 1));
+        CHECK(all[i].peak_bytes == 1001 + i);
+    }
+    CHECK(forgotten == 3);
+    CHECK_THROWS(time_steps(*backend, timed_workloads()[0], {"fp16-amp"}, "no such unit", 1, {}));
+}
+
+TEST_CASE("the networks that a device is timed on can be built") {
+    CHECK(timed_workloads().size() == 2);
+    CHECK(timed_workloads()[0].model.starts_with("gpt:"));
+    CHECK(timed_workloads()[1].model.starts_with("resnet20:"));
+}
