@@ -27,7 +27,7 @@ class CudaBackend : public ops::Backend {
 /// Which kernels a backend takes, where there are two.
 enum class CudaKernels : std::uint8_t {
     fast,
-    references, ///< convolution by one thread a result, statistics by one thread: to be read, and to judge by
+    references, ///< convolution and optimizers by one thread a result, statistics by one thread: to read, and judge by
 };
 
 /// Bits are the CPU emulator's. `host_threads` is for what has no kernel. Throws std::runtime_error where there is no

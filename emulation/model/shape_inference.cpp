@@ -154,7 +154,7 @@ Signature signature_of(OpKind kind) {
     case OpKind::dropout: return {1, 1, A::scalars, shapes::random};
     case OpKind::dropout_gradient: return {2, 2, A::scalars, shapes::random};
     case OpKind::fill: return {0, 0, A::scalars, shapes::random};
-    case OpKind::unscale_check: return {2, 2, A::nothing, shapes::training};
+    case OpKind::unscale_check: return {2, any_number, A::nothing, shapes::training};
     case OpKind::sgd_step: return {2, 4, A::optimizer, shapes::training};
     case OpKind::adam_step: return {4, 5, A::optimizer, shapes::training};
     }

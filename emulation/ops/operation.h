@@ -178,8 +178,8 @@ enum class OpKind : std::uint8_t {
     dropout_gradient, ///< (dy, mask) -> dx
     fill,             ///< () -> alpha everywhere
     // --- training
-    unscale_check, ///< (g, scalar fp32 inverse scale) -> g * inverse scale, fp32 scalar found = 1 when any g (before
-                   ///< the multiply) is inf or NaN, else 0
+    unscale_check, ///< (g..., scalar fp32 inverse scale) -> each g * inverse scale, fp32 scalar found = 1 when any
+                   ///< element of any g (before the multiply) is inf or NaN, else 0
     sgd_step,      ///< OptimizerStep, see ops/optimizer_step.h
     adam_step,     ///< OptimizerStep
 };

@@ -40,7 +40,7 @@
 // round_hyperparameters: learning_rate, momentum, dampening, beta1, beta2, epsilon and weight_decay are first rounded
 // to the storage of the state (the momentum buffer, m; the weight when there is no state).
 //
-// unscale_check: (g, inverse scale [1]) -> g * inverse scale, found [1]; see operation.h.
+// unscale_check: (g..., inverse scale [1]) -> g * inverse scale..., found [1]; see operation.h.
 #pragma once
 
 #include "emulation/ops/operation.h"

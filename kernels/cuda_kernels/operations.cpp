@@ -79,6 +79,8 @@ std::vector<Kernel> cuda_operations() {
     const std::string statistics = "runs of 32 elements of 16 lanes in fp32, runs in double, lanes joined in halves, "
                                    "blocks of 4096 in order; counts and histogram exact";
     const std::string adam = "m, v, then w: each step of ops/optimizer_step.h rounded, then once to its storage";
+    const std::string sgd = "b, then w: each step of ops/optimizer_step.h rounded, then once to its storage";
+    const std::string unscale = "every g * inverse scale, one rounding; found: any of any g is inf or NaN";
     const CudaKernels fast = CudaKernels::fast, reference = CudaKernels::references;
     std::vector<Kernel> all = {
         operations("cuda-operations-elementwise", "each step of ops/operation.h to nearest even, then once to storage",
@@ -123,11 +125,13 @@ std::vector<Kernel> cuda_operations() {
                    fast,
                    among({OpKind::reshape, OpKind::transpose, OpKind::expand, OpKind::concat, OpKind::slice,
                           OpKind::slice_gradient, OpKind::pad, OpKind::trilu})),
-        operations("cuda-unscale-check", "g * inverse scale, one rounding; found: any g is inf or NaN", fast,
+        operations("cuda-unscale-check", unscale, fast, among({OpKind::unscale_check})),
+        operations("cuda-unscale-check-reference", unscale + "; one thread an element", reference,
                    among({OpKind::unscale_check})),
-        operations("cuda-sgd-step", "b, then w: each step of ops/optimizer_step.h rounded, then once to its storage",
-                   fast, among({OpKind::sgd_step})),
+        operations("cuda-sgd-step", sgd, fast, among({OpKind::sgd_step})),
+        operations("cuda-sgd-step-reference", sgd + "; one thread an element", reference, among({OpKind::sgd_step})),
         operations("cuda-adam-step", adam, fast, among({OpKind::adam_step})),
+        operations("cuda-adam-step-reference", adam + "; one thread an element", reference, among({OpKind::adam_step})),
         operations("cuda-statistics", statistics, fast, among({OpKind::cast})),
         operations("cuda-statistics-reference", statistics + "; one thread", reference, among({OpKind::cast})),
     };

@@ -19,6 +19,19 @@ void add_optimizers(CaseList &cases) {
         cases.add("unscale_check of inf", OpKind::unscale_check, {},
                   {values(dtype, shape, ++i, 0, true, true), values(DType::fp32, Shape{}, 3, -10)},
                   {{dtype, shape}, {DType::fp32, Shape{}}});
+        // Several gradients, one of them without elements and one with more than a block of the device takes.
+        for (const bool specials : {false, true})
+            cases
+                .add("unscale_check of many", OpKind::unscale_check, {},
+                     {values(dtype, Shape{5}, ++i, 0, true), values(DType::fp32, Shape{0, 3}, 1),
+                      values(DType::bf16, shape, ++i, 0, true), values(dtype, Shape{4096}, ++i, 0, true, specials),
+                      values(DType::fp32, Shape{1}, 3, -10)},
+                     {{dtype, Shape{5}},
+                      {DType::fp32, Shape{0, 3}},
+                      {DType::fp16, shape},
+                      {DType::fp32, Shape{4096}},
+                      {DType::fp32, Shape{}}})
+                .operation.rounding = specials ? ops::OutputRounding{} : rounding_in_turn(i);
         for (const bool kahan : {false, true})
             for (const bool plain : {true, false}) {
                 ops::OptimizerStep step;
@@ -28,7 +41,7 @@ void add_optimizers(CaseList &cases) {
                 step.step = plain ? 1 : 3;
                 step.kahan = kahan;
                 step.round_hyperparameters = !plain;
-                const DType state = plain ? dtype : DType::fp32;
+                const DType state = plain || kahan ? dtype : DType::fp32;
                 const auto operand = [&](DType t, int scale) { return values(t, shape, ++i, scale); };
                 HostTensor variance = operand(state, -4);
                 if (state == DType::fp32)

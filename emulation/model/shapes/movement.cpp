@@ -177,8 +177,12 @@ Results random(const InferenceRequest &request) {
 Results training(const InferenceRequest &request) {
     const Operand &first = request.operands[0];
     if (request.operation.kind == OpKind::unscale_check) {
-        if (request.operands[1].shape.elements() != 1) request.reject("its inverse scale must be a scalar");
-        return {{result_like(request, first.dtype), first.shape}, {DType::fp32, ops::Shape{}, true, "found_inf"}};
+        if (request.operands.back().shape.elements() != 1) request.reject("its inverse scale must be a scalar");
+        Results all;
+        for (std::size_t i = 0; i + 1 < request.operands.size(); ++i)
+            all.push_back({result_like(request, request.operands[i].dtype), request.operands[i].shape});
+        all.push_back({DType::fp32, ops::Shape{}, true, "found_inf"});
+        return all;
     }
     // Weight, then state: each operand but the gradient comes back updated, in its own storage type.
     Results all;

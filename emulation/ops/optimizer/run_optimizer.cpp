@@ -8,26 +8,29 @@ namespace halfscope::ops {
 namespace optimizer {
 
 template <typename C> void unscale_check(const KernelCall &call) {
-    if (call.inputs.size() != 2 || call.outputs.size() != 2)
-        call.reject("takes (gradient, inverse scale) and gives (unscaled gradient, found)");
-    if (!(call.outputs[0].shape == call.inputs[0].shape)) call.reject("the gradients differ in shape");
-    if (call.inputs[1].shape.elements() != 1 || call.outputs[1].shape.elements() != 1 ||
-        call.outputs[1].dtype != DType::fp32)
+    if (call.inputs.size() < 2 || call.outputs.size() != call.inputs.size())
+        call.reject("takes (gradient..., inverse scale) and gives (unscaled gradient..., found)");
+    const std::size_t gradients = call.inputs.size() - 1;
+    const TensorView &scale = call.inputs[gradients], &flag = call.outputs[gradients];
+    for (std::size_t i = 0; i < gradients; ++i)
+        if (!(call.outputs[i].shape == call.inputs[i].shape)) call.reject("the gradients differ in shape");
+    if (scale.shape.elements() != 1 || flag.shape.elements() != 1 || flag.dtype != DType::fp32)
         call.reject("the inverse scale and the fp32 flag must be scalars");
     C scratch;
-    const C inverse_scale = *load<C>(call.inputs[1], 0, 1, &scratch);
+    const C inverse_scale = *load<C>(scale, 0, 1, &scratch);
     std::atomic<bool> found = false;
-    produce<C>(call, 0, [&](std::int64_t first, std::int64_t count, C *out) {
-        const C *g = load<C>(call.inputs[0], first, count, out);
-        bool non_finite = false;
-        for (std::int64_t i = 0; i < count; ++i) {
-            non_finite |= !std::isfinite(g[i]);
-            out[i] = g[i] * inverse_scale;
-        }
-        if (non_finite) found = true;
-    });
-    *call.outputs[1].as<float>() = found ? 1.0f : 0.0f;
-    measure(call, 1);
+    for (std::size_t i = 0; i < gradients; ++i)
+        produce<C>(call, i, [&](std::int64_t first, std::int64_t count, C *out) {
+            const C *g = load<C>(call.inputs[i], first, count, out);
+            bool non_finite = false;
+            for (std::int64_t j = 0; j < count; ++j) {
+                non_finite |= !std::isfinite(g[j]);
+                out[j] = g[j] * inverse_scale;
+            }
+            if (non_finite) found = true;
+        });
+    *flag.as<float>() = found ? 1.0f : 0.0f;
+    measure(call, gradients);
 }
 
 template void unscale_check<float>(const KernelCall &);

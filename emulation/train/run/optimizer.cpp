@@ -83,7 +83,7 @@ Optimizer::Optimizer(Executor &executor, const Recipe &recipe, const TrainingSet
         largest = std::max(largest, count * ops::size_of(parameter.value.dtype));
         parameters_.push_back(std::move(parameter));
     }
-    scalars_ = DeviceMemory(backend_, sizeof(float) * (2 * parameters_.size() + 1));
+    scalars_ = DeviceMemory(backend_, sizeof(float) * (parameters_.size() + 2));
     before_ = DeviceMemory(backend_, largest);
 }
 
@@ -114,23 +114,25 @@ bool Optimizer::unscale(double scale) {
     auto *scalars = static_cast<float *>(scalars_.data());
     const auto inverse = static_cast<float>(1.0 / scale);
     backend_.upload(scalars, &inverse, sizeof(inverse));
-    const TensorView inverse_view{scalars, DType::fp32, {}};
-    const ops::Operation unscale_check = operation_of(OpKind::unscale_check);
-    std::vector<float> found(parameters_.size());
-    for (std::size_t i = 0; i < parameters_.size(); ++i) {
-        Parameter &parameter = parameters_[i];
-        const TensorView inputs[] = {parameter.scaled(), inverse_view};
-        const TensorView outputs[] = {parameter.gradient, {scalars + 1 + i, DType::fp32, {}}};
-        backend_.run(unscale_check, inputs, outputs);
+    // All gradients in one operation: a device does it in one launch.
+    float found = 0;
+    std::vector<TensorView> inputs, outputs;
+    for (Parameter &parameter : parameters_) {
+        inputs.push_back(parameter.scaled());
+        outputs.push_back(parameter.gradient);
     }
-    backend_.download(found.data(), scalars + 1, found.size() * sizeof(float));
-    return std::any_of(found.begin(), found.end(), [](float flag) { return flag != 0; });
+    if (inputs.empty()) return false;
+    inputs.push_back({scalars, DType::fp32, {}});
+    outputs.push_back({scalars + 1, DType::fp32, {}});
+    backend_.run(operation_of(OpKind::unscale_check), inputs, outputs);
+    backend_.download(&found, scalars + 1, sizeof(found));
+    return found != 0;
 }
 
 double Optimizer::norm(bool of_scaled) {
     ops::Operation squares = operation_of(OpKind::reduce_sum_squares);
     squares.attributes.emplace<ops::Reduction>();
-    auto *sums = static_cast<float *>(scalars_.data()) + 1 + parameters_.size();
+    auto *sums = static_cast<float *>(scalars_.data()) + 2;
     std::vector<float> values(parameters_.size());
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
         const Parameter &parameter = parameters_[i];

@@ -78,7 +78,7 @@ class Optimizer {
     bool flush_;
     std::uint64_t seed_;
     std::vector<Parameter> parameters_;
-    DeviceMemory scalars_; ///< inverse scale, then found flags, then norms
+    DeviceMemory scalars_; ///< inverse scale, the found flag, then norms
     DeviceMemory before_;  ///< a parameter's value before its step, when measured
 };
 

@@ -60,7 +60,7 @@ bool run_on_device(const ops::KernelCall &call, CudaKernels kernels) {
     case OpKind::trilu: return run_movement(call);
     case OpKind::unscale_check:
     case OpKind::sgd_step:
-    case OpKind::adam_step: return run_optimizer(call);
+    case OpKind::adam_step: return kernels == CudaKernels::fast ? run_optimizer(call) : run_optimizer_reference(call);
     default: return run_elementwise(call);
     }
 }

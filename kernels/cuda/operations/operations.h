@@ -32,5 +32,7 @@ namespace halfscope::kernels::device::operations {
 [[nodiscard]] bool run_movement(const ops::KernelCall &call);
 /// unscale_check, sgd_step and adam_step.
 [[nodiscard]] bool run_optimizer(const ops::KernelCall &call);
+/// The same in the words of ops/optimizer_step.h.
+[[nodiscard]] bool run_optimizer_reference(const ops::KernelCall &call);
 
 } // namespace halfscope::kernels::device::operations

@@ -228,4 +228,9 @@ TEST_CASE("optimizer steps give back the weight and its state") {
     CHECK(step.text() == "bf16 [4]");
     CHECK(step.text(1) == "fp32 [4]");
     CHECK(make(op(OpKind::unscale_check), fp32({{4}, {}})).text(1) == "fp32 []");
+    const Made many = make(op(OpKind::unscale_check), fp32({{4}, {2, 3}, {}}));
+    REQUIRE(many.outputs.size() == 3);
+    CHECK(many.text(1) == "fp32 [2, 3]");
+    CHECK(many.text(2) == "fp32 []");
+    CHECK(rejects(op(OpKind::unscale_check), fp32({{4}, {2}})));
 }

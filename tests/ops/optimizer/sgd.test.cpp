@@ -147,3 +147,22 @@ TEST_CASE("unscale_check multiplies, and finds inf and NaN before the multiply")
         CHECK(overflow.statistics[0].infinities > 0);
     }
 }
+
+TEST_CASE("unscale_check of several gradients is that of each, with one flag for all") {
+    const HostTensor a = normal_tensor(DType::fp16, {5000}, 1, 100), b = normal_tensor(DType::fp32, {3, 7}, 2),
+                     none(DType::bf16, ops::Shape{0, 4}), scale = tensor(DType::fp32, {1}, {0x1p-8});
+    const ops::Operation unscale{OpKind::unscale_check, {}, {}};
+    const OutputOf flag{DType::fp32, {1}};
+    const auto all = run(unscale, {a, none, b, scale},
+                         {{DType::fp32, {5000}}, {DType::fp32, {0, 4}}, {DType::bf16, {3, 7}}, flag}, 2);
+    CHECK(all[0] == run(unscale, {a, scale}, {{DType::fp32, {5000}}, flag})[0]);
+    CHECK(all[2] == run(unscale, {b, scale}, {{DType::bf16, {3, 7}}, flag})[0]);
+    CHECK(all[3][0] == 0);
+    for (const bool first : {true, false}) { // one bad element in either
+        auto in_a = values(a), in_b = values(b);
+        (first ? in_a : in_b).front() = std::nan("");
+        const auto found = run(unscale, {tensor(DType::fp16, {5000}, in_a), tensor(DType::fp32, {3, 7}, in_b), scale},
+                               {{DType::fp32, {5000}}, {DType::fp32, {3, 7}}, flag});
+        CHECK(found[2][0] == 1);
+    }
+}
