@@ -2,6 +2,7 @@
 #include "kernels/device.h"
 #include "kernels/conversion.h"
 #include "kernels/cuda_backend.h"
+#include "kernels/device_libraries.h"
 #include "kernels/on_device.h"
 
 #include <stdexcept>
@@ -29,6 +30,11 @@ void layer_norm_rows(const KernelCall &) { refuse(); }
 void gemm(Gemm, number::FormatId, const KernelCall &) { refuse(); }
 std::string matrix_unit() { return "hopper"; }
 std::string wgmma_missing() { return {}; }
+
+std::string cublaslt_missing() { return "CUDA: " + cuda_status(); }
+void cublaslt_gemm(number::FormatId, const KernelCall &) { refuse(); }
+std::string cudnn_missing() { return "CUDA: " + cuda_status(); }
+void cudnn_convolution(number::FormatId, const KernelCall &) { refuse(); }
 } // namespace device
 
 } // namespace halfscope::kernels

@@ -8,7 +8,8 @@ std::string no_cuda_device() { return cuda_available() ? std::string{} : "CUDA: 
 
 std::vector<Kernel> cuda_kernels() {
     std::vector<Kernel> all;
-    for (const auto &some : {cuda_conversions(), cuda_arithmetic(), cuda_rows(), cuda_products(), cuda_operations()})
+    for (const auto &some :
+         {cuda_conversions(), cuda_arithmetic(), cuda_rows(), cuda_products(), cuda_operations(), cuda_libraries()})
         all.insert(all.end(), some.begin(), some.end());
     return all;
 }

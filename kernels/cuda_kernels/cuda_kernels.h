@@ -23,6 +23,10 @@ namespace halfscope::kernels {
 /// Operations of the CUDA backend (kernels/cuda_backend.h): convolutions, optimizers, statistics, ...
 [[nodiscard]] std::vector<Kernel> cuda_operations();
 
+/// Products and convolutions of cuBLASLt and cuDNN (kernels/device_libraries.h): foreign kernels, of an order of their
+/// own.
+[[nodiscard]] std::vector<Kernel> cuda_libraries();
+
 /// "" where a device can be used, else why not.
 [[nodiscard]] std::string no_cuda_device();
 

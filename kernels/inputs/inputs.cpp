@@ -49,17 +49,6 @@ HostTensor rows_of(const Kernel &kernel, number::FormatId format, std::int64_t r
     return tensor_of(patterns, format, Shape{rows, length});
 }
 
-HostTensor transposed(const HostTensor &source) {
-    const std::int64_t rows = source.shape[0], columns = source.shape[1];
-    HostTensor result(source.dtype, Shape{columns, rows});
-    const std::size_t size = ops::size_of(source.dtype);
-    for (std::int64_t row = 0; row < rows; ++row)
-        for (std::int64_t column = 0; column < columns; ++column)
-            std::memcpy(result.bytes.data() + static_cast<std::size_t>(column * rows + row) * size,
-                        source.bytes.data() + static_cast<std::size_t>(row * columns + column) * size, size);
-    return result;
-}
-
 HostTensor reshaped(HostTensor tensor, const Shape &shape) {
     tensor.shape = shape;
     return tensor;
@@ -67,10 +56,9 @@ HostTensor reshaped(HostTensor tensor, const Shape &shape) {
 
 /// Two rows of dot products meet as the rows of a matmul's operands do: all kinds with all kinds.
 std::vector<HostTensor> dot_inputs(const Kernel &kernel, std::int64_t length, Draw &draw) {
-    const number::FormatId accumulator = kernel.accumulator.value_or(number::FormatId::fp32);
     HostTensor a = rows_of(kernel, kernel.operands, row_count, length, 1, draw);
     HostTensor b = rows_of(kernel, kernel.operands, row_count, length, dot_repeat_b, draw);
-    HostTensor c = reshaped(rows_of(kernel, accumulator, row_count, 1, dot_repeat_c, draw), Shape{row_count});
+    HostTensor c = reshaped(rows_of(kernel, kernel.format_of_c(), row_count, 1, dot_repeat_c, draw), Shape{row_count});
     // Half of the rows start from zero, so that a span in c does not hide what the products do.
     const std::size_t size = ops::size_of(c.dtype);
     std::memset(c.bytes.data(), 0, c.bytes.size() / 2 / size * size);
@@ -82,11 +70,11 @@ std::vector<HostTensor> dot_inputs(const Kernel &kernel, std::int64_t length, Dr
 }
 
 std::vector<HostTensor> matmul_inputs(const Kernel &kernel, std::int64_t order, Draw &draw) {
-    const number::FormatId accumulator = kernel.accumulator.value_or(number::FormatId::fp32);
     std::vector<HostTensor> inputs;
     inputs.push_back(rows_of(kernel, kernel.operands, order, order, 1, draw));
-    inputs.push_back(transposed(rows_of(kernel, kernel.operands, order, order, 1, draw)));
-    HostTensor c = rows_of(kernel, accumulator, order, order, 1, draw);
+    HostTensor b = rows_of(kernel, kernel.operands, order, order, 1, draw);
+    inputs.push_back(transposed(b.view()));
+    HostTensor c = rows_of(kernel, kernel.format_of_c(), order, order, 1, draw);
     std::memset(c.bytes.data(), 0, c.bytes.size() / 2);
     inputs.push_back(std::move(c));
     return inputs;
@@ -114,6 +102,17 @@ std::vector<HostTensor> elementwise_inputs(const Kernel &kernel, std::int64_t el
 }
 
 } // namespace
+
+HostTensor transposed(const ops::TensorView &matrix) {
+    const std::int64_t rows = matrix.shape[0], columns = matrix.shape[1];
+    HostTensor result(matrix.dtype, Shape{columns, rows});
+    const std::size_t size = ops::size_of(matrix.dtype);
+    for (std::int64_t row = 0; row < rows; ++row)
+        for (std::int64_t column = 0; column < columns; ++column)
+            std::memcpy(result.bytes.data() + static_cast<std::size_t>(column * rows + row) * size,
+                        matrix.as<const std::byte>() + static_cast<std::size_t>(row * columns + column) * size, size);
+    return result;
+}
 
 std::vector<HostTensor> make_inputs(const Kernel &kernel, const InputOptions &options) {
     if (options.size < 0) throw std::invalid_argument("a size must be positive");

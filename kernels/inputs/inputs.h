@@ -27,6 +27,9 @@ struct InputOptions {
 /// free, exponents are kept where no order overflows.
 [[nodiscard]] std::vector<ops::HostTensor> make_inputs(const Kernel &kernel, const InputOptions &options);
 
+/// A matrix with its rows as columns.
+[[nodiscard]] ops::HostTensor transposed(const ops::TensorView &matrix);
+
 /// The elements of the result that come of operands about 1 alone; all of an elementwise task.
 [[nodiscard]] judge::ElementChoice ordinary_elements(Task task, const ops::Shape &result);
 

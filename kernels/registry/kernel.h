@@ -67,6 +67,7 @@ struct Kernel {
     Task task = Task::convert;
     number::FormatId operands = number::FormatId::fp32; ///< of every input but c, gamma and beta
     std::optional<number::FormatId> accumulator;        ///< of c and of what is carried from term to term
+    std::optional<number::FormatId> start;              ///< of c, where it is not the accumulator's
     number::FormatId result = number::FormatId::fp32;
     std::string order; ///< order of accumulation and rounding points, in one line
     std::string model; ///< of emulation/ops (dot, matmul) or of judge/row_variant.h (sum, softmax, layer_norm)
@@ -89,6 +90,10 @@ struct Kernel {
     /// CPU emulator's backend; results and their statistics are compared. `size` as in operation_cases.
     std::function<std::unique_ptr<ops::Backend>()> machine;
     std::function<std::vector<OperationCase>(std::int64_t size)> cases;
+
+    [[nodiscard]] number::FormatId format_of_c() const {
+        return start.value_or(accumulator.value_or(number::FormatId::fp32));
+    }
 };
 
 /// The storage type of a format. tf32 is stored as fp32. Throws std::invalid_argument for fp8.

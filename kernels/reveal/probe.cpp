@@ -62,13 +62,13 @@ class Box {
         case Task::dot:
             inputs_.emplace_back(operands, Shape{m, k});
             inputs_.emplace_back(operands, Shape{m, k});
-            inputs_.emplace_back(storage_of(accumulator), Shape{m});
+            inputs_.emplace_back(storage_of(kernel.format_of_c()), Shape{m});
             output_ = ops::HostTensor(result, Shape{m});
             break;
         case Task::matmul:
             inputs_.emplace_back(operands, Shape{m, k});
             inputs_.emplace_back(operands, Shape{k, n});
-            inputs_.emplace_back(storage_of(accumulator), Shape{m, n});
+            inputs_.emplace_back(storage_of(kernel.format_of_c()), Shape{m, n});
             output_ = ops::HostTensor(result, Shape{m, n});
             break;
         default: throw std::invalid_argument(std::string(name_of(kernel.task)) + " adds up no terms of its own");

@@ -38,13 +38,12 @@ class Sample {
   public:
     Sample(const Kernel &kernel, const Problem &problem, std::uint64_t seed) : kernel_(kernel), problem_(problem) {
         const std::int64_t m = problem.rows, n = problem.columns, k = problem.length;
-        const number::FormatId accumulator = kernel.accumulator.value_or(number::FormatId::fp32);
         const bool matmul = kernel.task == Task::matmul;
         Draw draw(seed, 0x7EE);
         inputs_.push_back(random_tensor(kernel.operands, Shape{m, k}, draw));
         if (kernel.task != Task::sum) {
             inputs_.push_back(random_tensor(kernel.operands, matmul ? Shape{k, n} : Shape{m, k}, draw));
-            inputs_.push_back(random_tensor(accumulator, matmul ? Shape{m, n} : Shape{m}, draw));
+            inputs_.push_back(random_tensor(kernel.format_of_c(), matmul ? Shape{m, n} : Shape{m}, draw));
         }
         output_ = HostTensor(storage_of(kernel.result), matmul ? Shape{m, n} : Shape{m});
         std::vector<ops::TensorView> views;
@@ -130,6 +129,10 @@ Revelation reveal(const Kernel &kernel, const RevealOptions &options) {
     if (kernel.task != Task::sum && kernel.task != Task::dot && !matmul)
         throw std::invalid_argument("'" + kernel.name + "' is a " + std::string(name_of(kernel.task)) +
                                     ": an order can be found of sum, dot and matmul");
+    if (kernel.start && *kernel.start != kernel.accumulator.value_or(*kernel.start))
+        throw std::invalid_argument("'" + kernel.name + "' leaves its sums in " +
+                                    std::string(number::format_of(kernel.result).name) +
+                                    ", too coarse to tell the order they were added in");
     if (const std::string reason = kernel.unavailable(); !reason.empty())
         throw std::runtime_error("'" + kernel.name + "' can not run here: " + reason);
     const std::int64_t size = options.size > 0 ? options.size : matmul ? default_order : default_length;

@@ -113,6 +113,7 @@ TEST_CASE("every CUDA kernel has the bits of its twin, whatever the order of its
     ops::ThreadPool threads(1);
     simt::device() = {};
     for (const Kernel &kernel : cuda_kernels()) {
+        if (!kernel.defines_bits) continue; // a library's
         REQUIRE(kernel.unavailable() == "");
         hold_to_twin(kernel, threads);
     }
