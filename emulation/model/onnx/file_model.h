@@ -29,7 +29,7 @@ struct FileGraph;
 
 struct Attribute {
     std::variant<std::int64_t, double, std::string, Tensor, std::vector<std::int64_t>, std::vector<double>,
-                 std::shared_ptr<const FileGraph>>
+                 std::vector<std::string>, std::shared_ptr<const FileGraph>>
         value;
 };
 
@@ -44,6 +44,7 @@ struct FileNode {
     [[nodiscard]] double number(std::string_view attribute, double fallback) const;
     [[nodiscard]] std::string text(std::string_view attribute, std::string_view fallback) const;
     [[nodiscard]] std::vector<std::int64_t> integers(std::string_view attribute) const; ///< empty when absent
+    [[nodiscard]] std::vector<std::string> texts(std::string_view attribute) const;     ///< empty when absent
     [[nodiscard]] bool has_output(std::size_t index) const { return index < outputs.size() && !outputs[index].empty(); }
 };
 

@@ -266,6 +266,7 @@ const RuleTable &rules() {
         add_resize_rules(made);
         add_normalization_rules(made);
         add_loss_rules(made);
+        add_recurrent_rules(made);
         add_control_rules(made);
         return made;
     }();

@@ -103,6 +103,7 @@ void add_window_rules(RuleTable &table);
 void add_resize_rules(RuleTable &table);
 void add_normalization_rules(RuleTable &table);
 void add_loss_rules(RuleTable &table);
+void add_recurrent_rules(RuleTable &table);
 void add_control_rules(RuleTable &table);
 
 } // namespace halfscope::model::importing

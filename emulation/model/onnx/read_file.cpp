@@ -79,6 +79,10 @@ class Reader {
                 out.attributes[attribute.name()].value =
                     std::vector<double>(attribute.floats().begin(), attribute.floats().end());
                 break;
+            case AttributeProto::STRINGS:
+                out.attributes[attribute.name()].value =
+                    std::vector<std::string>(attribute.strings().begin(), attribute.strings().end());
+                break;
             case AttributeProto::GRAPH:
                 out.attributes[attribute.name()].value = std::make_shared<const FileGraph>(graph(attribute.g()));
                 break;
@@ -163,6 +167,11 @@ std::string FileNode::text(std::string_view attribute, std::string_view fallback
 std::vector<std::int64_t> FileNode::integers(std::string_view attribute) const {
     const auto *value = find<std::vector<std::int64_t>>(attribute);
     return value ? *value : std::vector<std::int64_t>{};
+}
+
+std::vector<std::string> FileNode::texts(std::string_view attribute) const {
+    const auto *value = find<std::vector<std::string>>(attribute);
+    return value ? *value : std::vector<std::string>{};
 }
 
 FileModel read_file(const std::filesystem::path &file) {

@@ -48,11 +48,11 @@ class Reader {
     }
     const toml::table &table(const toml::node &node, std::string_view key) const {
         if (const auto *value = node.as_table()) return *value;
-        fail(node, fmt::format("{} must be a table", key));
+        fail(node, fmt::format("{0} must be a table: [{0}] or [{0}.NAME]", key));
     }
     const toml::array &array(const toml::node &node, std::string_view key) const {
         if (const auto *value = node.as_array()) return *value;
-        fail(node, fmt::format("{} must be a list", key));
+        fail(node, fmt::format("{0} must be a list: [...] or, of tables, [[{0}]]", key));
     }
     std::vector<std::string> texts(const toml::node &node, std::string_view key) const {
         std::vector<std::string> values;

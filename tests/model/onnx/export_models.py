@@ -59,6 +59,23 @@ class Zoo(nn.Module):
         return F.log_softmax(self.head(x), dim=1)
 
 
+class Recurrent(nn.Module):
+    """Two bidirectional LSTM layers, a GRU and a plain recurrent layer, over the positions of a text."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(64, 12)
+        self.lstm = nn.LSTM(12, 10, num_layers=2, bidirectional=True, batch_first=True)
+        self.gru = nn.GRU(20, 9, batch_first=True)
+        self.rnn = nn.RNN(9, 8, batch_first=True, nonlinearity="relu")
+        self.head = nn.Linear(8, 64)
+
+    def forward(self, tokens):
+        x, _ = self.lstm(self.embed(tokens))
+        x, last = self.gru(x)
+        return self.head(self.rnn(x)[0] + last.mean())
+
+
 class Tied(Gpt):
     """Token embedding and output head share one matrix; logits only."""
 
@@ -144,6 +161,9 @@ def main(folder):
                             "cross-entropy"))
         lines.append(export(folder, f"tied_eval_{opset}", Tied(), (tokens,), ["tokens"], ["logits"], False, opset,
                             "cross-entropy"))
+        for mode, training in (("train", True), ("eval", False)):
+            lines.append(export(folder, f"recurrent_{mode}_{opset}", Recurrent(), (tokens,), ["tokens"], ["logits"],
+                                training, opset, "cross-entropy", dynamic=False))
     for opset in (12, 14, 17):
         lines.append(export(folder, f"gpt_loss_{opset}", Gpt(), (tokens, target), ["tokens", "target"],
                             ["logits", "loss"], True, opset, "output:loss"))

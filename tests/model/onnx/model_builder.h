@@ -38,6 +38,10 @@ struct Attribute {
         proto.set_type(onnx::AttributeProto::INTS);
         for (std::int64_t value : values) proto.add_ints(value);
     }
+    Attribute(std::string n, const std::vector<std::string> &values) : name(std::move(n)) {
+        proto.set_type(onnx::AttributeProto::STRINGS);
+        for (const std::string &value : values) proto.add_strings(value);
+    }
     Attribute(std::string n, const onnx::TensorProto &value) : name(std::move(n)) {
         proto.set_type(onnx::AttributeProto::TENSOR);
         *proto.mutable_t() = value;
@@ -47,6 +51,8 @@ struct Attribute {
         *proto.mutable_g() = value;
     }
 };
+
+inline bool has(const std::string &text, const std::string &part) { return text.find(part) != std::string::npos; }
 
 inline onnx::TensorProto float_tensor(const std::string &name, const std::vector<std::int64_t> &dims,
                                       const std::vector<float> &values) {
