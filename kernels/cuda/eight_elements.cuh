@@ -1,6 +1,8 @@
 // Eight 16-bit operands of a matrix unit, 16 bytes: what a thread moves from global to shared memory at a time.
 #pragma once
 
+#include "kernels/cuda/ptx.cuh"
+
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
@@ -27,7 +29,9 @@ __device__ uint4 eight_of(const T *row, std::int64_t at, std::int64_t length, bo
     if (!row_inside || at >= length) return make_uint4(0, 0, 0, 0);
     if (aligned && at + 8 <= length) return *reinterpret_cast<const uint4 *>(row + at);
     std::uint32_t pairs[4] = {};
-    for (int i = 0; i < 8 && at + i < length; ++i) pairs[i / 2] |= bits_of_operand(row[at + i]) << (16 * (i % 2));
+    HALFSCOPE_UNROLL
+    for (int i = 0; i < 8; ++i)
+        if (at + i < length) pairs[i / 2] |= bits_of_operand(row[at + i]) << (16 * (i % 2));
     return make_uint4(pairs[0], pairs[1], pairs[2], pairs[3]);
 }
 

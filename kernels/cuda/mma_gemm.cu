@@ -9,7 +9,7 @@ namespace halfscope::kernels::device {
 namespace {
 
 /// d = c + a b, row-major.
-template <typename T, typename Value> struct Gemm {
+template <typename T, typename Value> struct Gemm : unit::RowMajor {
     const T *a, *b;
     const Value *c; ///< null: +0
     Value *d;
@@ -43,7 +43,8 @@ template <typename T, typename Value> struct Gemm {
 template <typename T, typename Accumulator>
 void launch(bool reference, const GemmOperands &on, const GemmShape &shape) {
     using Value = typename Accumulator::Value;
-    const Gemm<T, Value> product{static_cast<const T *>(on.a),
+    const Gemm<T, Value> product{{},
+                                 static_cast<const T *>(on.a),
                                  static_cast<const T *>(on.b),
                                  static_cast<const Value *>(on.c),
                                  static_cast<Value *>(on.d),

@@ -32,6 +32,8 @@ void add_products(CaseList &cases) {
         {cases.grown(Shape{2, 3, 5, 17}), Shape{3, 17, 6}, cases.grown(Shape{2, 3, 5, 6}), false, false, 1,
          cases.grown(Shape{2, 1, 5, 1})},
         {cases.grown(Shape{3, 4, 18}), Shape{11, 18}, cases.grown(Shape{3, 4, 11}), false, true, 1, Shape{11}},
+        {cases.grown(Shape{130, 70}), Shape{136, 70}, cases.grown(Shape{130, 136}), false, true, 1, std::nullopt},
+        {cases.grown(Shape{3, 24, 16}), Shape{24, 40}, cases.grown(Shape{3, 16, 40}), true, false, 1, std::nullopt},
         {cases.grown(Shape{4, 0}), Shape{0, 3}, cases.grown(Shape{4, 3}), false, false, 1, Shape{3}},
     };
     std::uint32_t i = 200;

@@ -1,12 +1,11 @@
-// Matrix products of any batch and layout. The fma chain: tiled, operands read where they lie. The matrix unit:
-// operands are first laid out row-major, k filled up with zeros to whole instructions.
+// Matrix products of any batch and layout. The fma chain: tiled, operands read where they lie; so on the matrix unit
+// (unit_matmul.cu), but for large products by wgmma: there operands that do not lie row-major are laid out so first, k
+// filled up with zeros to whole instructions.
 #include "kernels/cuda/gemm.cuh"
 #include "kernels/cuda/launch.cuh"
-#include "kernels/cuda/mma_gemm.h"
-#include "kernels/cuda/operations/operand.cuh"
+#include "kernels/cuda/operations/matmul.cuh"
 #include "kernels/cuda/operations/operations.h"
 #include "kernels/cuda/operations/result.h"
-#include "kernels/cuda/operations/unit_model.cuh"
 #include "kernels/cuda/tiled_product.cuh"
 #include "kernels/cuda/wgmma_gemm.h"
 #include "kernels/on_device.h"
@@ -16,31 +15,6 @@
 
 namespace halfscope::kernels::device::operations {
 namespace {
-
-/// One operand's matrices: element (row, column) of batch b at offset[b] + row * row_stride + column * column_stride.
-struct Matrices {
-    Operand values;
-    std::int64_t rows, columns, row_stride, column_stride;
-    const std::int64_t *offsets;
-
-    [[nodiscard]] __device__ float at(std::int64_t batch, std::int64_t row, std::int64_t column) const {
-        return values.at(offsets[batch] + row * row_stride + column * column_stride);
-    }
-};
-
-/// What is left of a result after its chain: * alpha, then + beta * bias, each rounded.
-struct Finish {
-    float alpha, beta;
-    Matrices bias; ///< no data: none
-
-    [[nodiscard]] __device__ float operator()(float sum, std::int64_t batch, std::int64_t row,
-                                              std::int64_t column) const {
-        if (alpha != 1) sum = __fmul_rn(sum, alpha);
-        if (bias.values.data == nullptr) return sum;
-        const float addend = bias.at(batch, row, column);
-        return __fadd_rn(sum, beta == 1 ? addend : __fmul_rn(beta, addend));
-    }
-};
 
 /// d [batch, m, n]; blockIdx.z and on, by gridDim.z, are batches.
 __global__ void chain_kernel(Matrices a, Matrices b, Finish finish, bool onto_third, float *d, std::int64_t batches) {
@@ -136,26 +110,46 @@ bool broadcast_third(const ops::TensorView &view, std::int64_t m, std::int64_t n
     return rank <= ops::Shape::max_rank && (rows == m || rows == 1) && (columns == n || columns == 1);
 }
 
-void by_matrix_unit(const Matrices &a, const Matrices &b, const Finish &finish, number::FormatId format,
-                    UnitAccumulator accumulator, float *d, std::int64_t batches) {
-    const bool narrow = accumulator == UnitAccumulator::fp16;
-    constexpr std::int64_t whole = 16;
-    const std::int64_t m = a.rows, n = b.columns, k = (a.columns + whole - 1) / whole * whole;
-    const DeviceArray<std::uint16_t> left(static_cast<std::size_t>(m * k)), right(static_cast<std::size_t>(k * n));
-    const DeviceArray<float> sums(static_cast<std::size_t>(m * n));
-    for (std::int64_t batch = 0; batch < batches; ++batch) {
-        launch("layout kernel", lay_out_kernel, elementwise_grid(m * k), elementwise_block,
-               static_cast<const std::uint16_t *>(a.values.data), a, batch, left.data(), m, k);
-        launch("layout kernel", lay_out_kernel, elementwise_grid(k * n), elementwise_block,
-               static_cast<const std::uint16_t *>(b.values.data), b, batch, right.data(), k, n);
-        const GemmOperands on{left.data(), right.data(), nullptr, sums.data()};
-        if (n > 64 && wgmma_missing().empty()) // else most of its wider tile would be empty
-            wgmma_gemm(format, narrow, on, {m, n, k});
-        else
-            mma_gemm(format, narrow, on, {m, n, k});
-        launch("finish kernel", finish_kernel, elementwise_grid(m * n), elementwise_block,
-               Operand(sums.data(), narrow ? ops::DType::fp16 : ops::DType::fp32), finish, batch, m, n, d);
+constexpr std::int64_t whole_k = 16; ///< of an instruction
+
+/// An operand laid out row-major [rows, columns], zero beyond the matrix: its own memory where it lies so already.
+class LaidOut {
+  public:
+    LaidOut(const Matrices &matrix, std::int64_t rows, std::int64_t columns)
+        : own_(static_cast<std::size_t>(lies_so(matrix, rows, columns) ? 0 : rows * columns)),
+          data_(own_.size() > 0 ? own_.data() : matrix.values.data) {
+        if (own_.size() > 0)
+            launch("layout kernel", lay_out_kernel, elementwise_grid(rows * columns), elementwise_block,
+                   static_cast<const std::uint16_t *>(matrix.values.data), matrix, 0, own_.data(), rows, columns);
     }
+    [[nodiscard]] const void *data() const { return data_; }
+
+  private:
+    static bool lies_so(const Matrices &matrix, std::int64_t rows, std::int64_t columns) {
+        return matrix.rows == rows && matrix.columns == columns && matrix.column_stride == 1 &&
+               matrix.row_stride == columns;
+    }
+    DeviceArray<std::uint16_t> own_;
+    const void *data_;
+};
+
+/// Whether wgmma's larger tile pays: one product, and of some size.
+bool for_wgmma(const Matrices &a, const Matrices &b, std::int64_t batches) {
+    return batches == 1 && a.rows >= 128 && b.columns >= 128 && a.columns >= 64 && wgmma_missing().empty();
+}
+
+/// One product, d [rows, columns].
+void by_wgmma(const Matrices &a, const Matrices &b, const Finish &finish, UnitAccumulator accumulator, float *d) {
+    const std::int64_t m = a.rows, n = b.columns, k = (a.columns + whole_k - 1) / whole_k * whole_k;
+    const number::FormatId format = ops::format_id(a.values.dtype);
+    const bool narrow = accumulator == UnitAccumulator::fp16;
+    const bool finished = !narrow && finish.alpha == 1 && finish.bias.values.data == nullptr;
+    const LaidOut left(a, m, k), right(b, k, n);
+    const DeviceArray<float> sums(static_cast<std::size_t>(finished ? 0 : m * n));
+    wgmma_gemm(format, narrow, {left.data(), right.data(), nullptr, finished ? d : sums.data()}, {m, n, k});
+    if (!finished)
+        launch("finish kernel", finish_kernel, elementwise_grid(m * n), elementwise_block,
+               Operand(sums.data(), narrow ? ops::DType::fp16 : ops::DType::fp32), finish, 0, m, n, d);
 }
 
 } // namespace
@@ -196,8 +190,10 @@ bool run_matmul(const ops::KernelCall &call) {
     if (!of_unit && attributes.accumulation != ops::Accumulation::fma_chain) return false;
     if (call.outputs[0].shape.elements() == 0) return true;
     const Result result(call, 0);
-    if (of_unit && a.columns > 0)
-        by_matrix_unit(a, b, finish, ops::format_id(call.inputs[0].dtype), accumulator, result.values(), batches);
+    if (of_unit && for_wgmma(a, b, batches))
+        by_wgmma(a, b, finish, accumulator, result.values());
+    else if (of_unit)
+        unit_matmul(a, b, finish, accumulator, result.values(), batches);
     else
         launch(
             "matmul kernel", chain_kernel,

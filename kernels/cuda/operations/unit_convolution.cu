@@ -78,7 +78,7 @@ template <typename Product> struct EightColumns {
 };
 
 /// What the three have in common.
-template <typename Value> struct Sizes {
+template <typename Value> struct Sizes : unit::RowMajor {
     std::int64_t rows, columns, depth;
     Window g;
     int group = 0;
