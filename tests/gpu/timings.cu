@@ -1,19 +1,19 @@
-// Times the device's kernels on memory that is there already, beside cuBLAS and a device-to-device copy in the same
+// Times the device's kernels on memory that is there already, beside cuBLASLt and a device-to-device copy in the same
 // run:
 //   halfscope_gpu_timings        one JSON object on standard output
-// Exit code 77 where there is no device. cuBLAS is looked for at run time, and its figures are left out without it.
+// Exit code 77 where there is no device. cuBLASLt is looked for at run time, and its figures are left out without it.
 #include "kernels/cuda/check.h"
+#include "kernels/cuda/libraries/cublaslt_product.h"
 #include "kernels/cuda/mma_gemm.h"
 #include "kernels/cuda/simt_gemm.h"
 #include "kernels/cuda/wgmma_gemm.h"
 #include "kernels/device.h"
+#include "kernels/device_libraries.h"
 #include "kernels/on_device.h"
 #include "tests/gpu/bandwidth.h"
 #include "tests/gpu/device_seconds.h"
 
-#include <cublas_v2.h>
 #include <cuda_runtime_api.h>
-#include <dlfcn.h>
 #include <nlohmann/json.hpp>
 
 #include <cstdio>
@@ -26,38 +26,6 @@ using halfscope::gpu::seconds_of;
 using halfscope::number::FormatId;
 
 namespace {
-
-/// cuBLAS, if this machine has it.
-class Cublas {
-  public:
-    Cublas() {
-        for (const char *name : {"libcublas.so.13", "libcublas.so.12", "libcublas.so"})
-            if ((library_ = dlopen(name, RTLD_NOW)) != nullptr) break;
-        if (library_ == nullptr) return;
-        load(create_, "cublasCreate_v2");
-        load(gemm_, "cublasGemmEx");
-        if (create_ == nullptr || gemm_ == nullptr || create_(&handle_) != CUBLAS_STATUS_SUCCESS) gemm_ = nullptr;
-    }
-    [[nodiscard]] bool there() const { return gemm_ != nullptr; }
-    /// Row-major d = a b: to cuBLAS, which is column-major, d^T = b^T a^T.
-    void multiply(cudaDataType type, const void *a, const void *b, float *d, int size) const {
-        const float one = 1, zero = 0;
-        if (gemm_(handle_, CUBLAS_OP_N, CUBLAS_OP_N, size, size, size, &one, b, type, size, a, type, size, &zero, d,
-                  CUDA_R_32F, size, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT) != CUBLAS_STATUS_SUCCESS)
-            throw std::runtime_error("cublasGemmEx failed");
-    }
-
-  private:
-    template <typename F> void load(F &function, const char *name) {
-        function = reinterpret_cast<F>(dlsym(library_, name));
-    }
-    void *library_ = nullptr;
-    cublasHandle_t handle_ = nullptr;
-    cublasStatus_t (*create_)(cublasHandle_t *) = nullptr;
-    cublasStatus_t (*gemm_)(cublasHandle_t, cublasOperation_t, cublasOperation_t, int, int, int, const void *,
-                            const void *, cudaDataType, int, const void *, cudaDataType, int, const void *, void *,
-                            cudaDataType, int, cublasComputeType_t, cublasGemmAlgo_t) = nullptr;
-};
 
 /// Patterns of ordinary values: zeros would run faster than any network.
 std::vector<std::uint16_t> random_patterns(std::size_t count, std::uint16_t exponent) {
@@ -76,9 +44,9 @@ nlohmann::ordered_json gemm_timings(int size) {
     const bool has_wgmma = device::wgmma_missing().empty();
     const device::GemmShape shape{size, size, size};
     const device::GemmOperands on{a.data(), b.data(), c.data(), d.data()};
-    const device::GemmOperands onto_zero{a.data(), b.data(), nullptr, d.data()}; // as cuBLAS with beta = 0
+    const device::GemmOperands onto_zero{a.data(), b.data(), nullptr, d.data()}; // as cuBLASLt with beta = 0
     const double operations = 2.0 * size * size * size;
-    const Cublas cublas;
+    const bool has_peer = device::cublaslt_missing().empty();
     for (const FormatId format : {FormatId::fp16, FormatId::bf16}) {
         const bool fp16 = format == FormatId::fp16;
         const auto patterns = random_patterns(elements, fp16 ? 0x3800 : 0x3f00);
@@ -93,12 +61,12 @@ nlohmann::ordered_json gemm_timings(int size) {
                                       {"simt_tflops", operations / simt / 1e12}};
         const double wgmma = has_wgmma ? seconds_of([&] { device::wgmma_gemm(format, false, onto_zero, shape); }) : 0;
         if (has_wgmma) one["wgmma_tflops"] = operations / wgmma / 1e12;
-        if (cublas.there()) {
-            const double peer = seconds_of(
-                [&] { cublas.multiply(fp16 ? CUDA_R_16F : CUDA_R_16BF, a.data(), b.data(), d.data(), size); });
-            one["cublas_tflops"] = operations / peer / 1e12;
-            one["mma_vs_cublas"] = peer / mma;
-            if (has_wgmma) one["wgmma_vs_cublas"] = peer / wgmma;
+        if (has_peer) {
+            const device::CublasLtProduct product(format, onto_zero, shape);
+            const double peer = seconds_of([&] { product.run(); });
+            one["cublaslt_tflops"] = operations / peer / 1e12;
+            one["mma_vs_cublaslt"] = peer / mma;
+            if (has_wgmma) one["wgmma_vs_cublaslt"] = peer / wgmma;
         }
         all.push_back(std::move(one));
     }
