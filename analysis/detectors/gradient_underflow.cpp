@@ -95,11 +95,14 @@ void find(const Evidence &e, std::vector<Finding> &findings) {
     const bool broken = worst.retained_known && worst.retained < broken_retained;
     // A loss that is not finite makes the scaler halve for ever, and the gradients vanish with the scale.
     // So it is when the backward pass makes a NaN that no scale cures.
-    const bool by_arithmetic = std::any_of(findings.begin(), findings.end(), [](const Finding &found) {
+    const auto arithmetic = std::find_if(findings.begin(), findings.end(), [](const Finding &found) {
         return found.detector == nan_source.info.id && found.severity == Severity::critical;
     });
-    const bool consequence = (e.origins.forward || by_arithmetic) &&
-                             e.comparison.not_finite >= static_cast<std::int64_t>(diverged_tail) && e.dynamic_scale();
+    const bool by_arithmetic = arithmetic != findings.end();
+    const bool lost_first = by_arithmetic && first_step(*worst.tensor) < arithmetic->first_step;
+    const bool stands_still = e.comparison.not_finite >= static_cast<std::int64_t>(diverged_tail) ||
+                              (!lost_first && 2 * e.comparison.skipped >= e.comparison.steps);
+    const bool consequence = (e.origins.forward || by_arithmetic) && stands_still && e.dynamic_scale();
     f.severity = !harmful || consequence                                  ? Severity::info
                  : e.comparison.bad() || (broken && e.comparison.blind()) ? Severity::critical
                                                                           : Severity::warning;

@@ -9,7 +9,8 @@
 // throughout (T04). The trace's own event, when the producer recorded one, gives the operands' magnitudes.
 //
 // Threshold. One element; critical only when the loss curve is bad. Backward infinities in steps that a dynamic scaler
-// skipped are its normal work and are left to scale-collapse and backward-only-overflow.
+// skipped are its normal work and are left to scale-collapse and backward-only-overflow, unless the scale had come down
+// to 1 already: what is infinite then no scale has made.
 #include "analysis/detectors/detector.h"
 
 #include "analysis/statistics/format_limits.h"
@@ -43,7 +44,8 @@ std::string_view mechanism(std::string_view operation) {
 
 void find(const Evidence &e, std::vector<Finding> &findings) {
     const NonFinite *origin = nullptr;
-    for (const NonFinite *candidate : {&e.origins.forward, &e.origins.applied_backward, &e.origins.optimizer}) {
+    for (const NonFinite *candidate :
+         {&e.origins.forward, &e.origins.applied_backward, &e.origins.unscaled_backward, &e.origins.optimizer}) {
         if (!*candidate || candidate->overflowed()) continue;
         if (!origin || candidate->step < origin->step) origin = candidate;
     }
@@ -65,10 +67,11 @@ void find(const Evidence &e, std::vector<Finding> &findings) {
     f.tensor = tensor.info.name;
     f.first_step = origin->step;
     f.weight = 70;
-    const std::string_view what = origin->events & nan_event ? "NaN" : "infinity";
+    const bool nan = (origin->events & nan_event) != 0;
+    const std::string_view what = nan ? "NaN" : "infinity";
     const bool by_optimizer = origin == &e.origins.optimizer;
-    f.evidence = fmt::format("{} first appears at step {} in {}, made by `{}` in the {}.", what, origin->step,
-                             named(tensor.info.name), tensor.info.operation,
+    f.evidence = fmt::format("{} first appears at step {} in {}, made by `{}` in the {}.", nan ? "NaN" : "Infinity",
+                             origin->step, named(tensor.info.name), tensor.info.operation,
                              by_optimizer           ? "optimizer"
                              : tensor.info.backward ? "backward pass"
                                                     : "forward pass");

@@ -64,9 +64,12 @@ std::uint8_t own_events(const TensorHistory &tensor, const RunRanges *twin, std:
 }
 
 NonFiniteOrigins find_origins(const trace::StoredRun &run, const RunRanges &ranges, const RunRanges *twin) {
-    std::set<std::int64_t> skipped;
-    for (const trace::Step &step : run.steps)
-        if (step.skipped) skipped.insert(step.step);
+    std::set<std::int64_t> skipped, skipped_unscaled;
+    for (const trace::Step &step : run.steps) {
+        if (!step.skipped) continue;
+        skipped.insert(step.step);
+        if (step.loss_scale <= 1) skipped_unscaled.insert(step.step);
+    }
 
     std::int64_t last_backward = -1;
     for (const TensorHistory &tensor : ranges.tensors)
@@ -101,6 +104,8 @@ NonFiniteOrigins find_origins(const trace::StoredRun &run, const RunRanges &rang
                     dirty_backward.insert(step);
                     keep_first(origins.backward, tensor, step, events, was_skipped);
                     if (!was_skipped) keep_first(origins.applied_backward, tensor, step, events, false);
+                    if (skipped_unscaled.contains(step))
+                        keep_first(origins.unscaled_backward, tensor, step, events, true);
                 } else {
                     keep_first(origins.optimizer, tensor, step, events, was_skipped);
                 }
@@ -113,6 +118,7 @@ NonFiniteOrigins find_origins(const trace::StoredRun &run, const RunRanges &rang
     attach_event(origins.forward, run);
     attach_event(origins.backward, run);
     attach_event(origins.applied_backward, run);
+    attach_event(origins.unscaled_backward, run);
     attach_event(origins.optimizer, run);
     return origins;
 }

@@ -24,6 +24,8 @@ struct NonFiniteOrigins {
     NonFinite forward;          ///< first by step, then by execution order, among forward tensors (weights included)
     NonFinite backward;         ///< the same among backward tensors of steps whose forward pass is clean
     NonFinite applied_backward; ///< the same among steps that were not skipped
+    /// The same among steps that were skipped at a loss scale of 1 or less: no smaller scale would have cured them.
+    NonFinite unscaled_backward;
     NonFinite optimizer; ///< the same among optimizer state, updates and updated weights of steps otherwise clean
     std::int64_t forward_steps = 0;  ///< traced steps with a forward non-finite
     std::int64_t backward_steps = 0; ///< traced steps with a backward non-finite and a clean forward pass

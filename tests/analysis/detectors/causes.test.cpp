@@ -3,6 +3,9 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <limits>
+
 using namespace halfscope;
 using namespace halfscope::test;
 using analysis::Severity;
@@ -199,4 +202,45 @@ TEST_CASE("H01: flushed subnormals are told from kept ones by the histogram") {
     CHECK(a.findings[0].detector == "subnormal-flush");
     CHECK_FALSE(find(profile(false, std::ldexp(1.0, -16)), "subnormal-flush"));
     CHECK_FALSE(find(profile(true, 1), "subnormal-flush"));
+}
+
+TEST_CASE("an infinity that no scale makes: the scale falls to nothing, and the operation that makes it is the cause") {
+    // The root's gradient is infinite at every step; the scale halves from 2^16 to 2^-83, and all gradients with it.
+    const auto profile = [](double first_scale_log2, bool root_is_infinite) {
+        TraceBuilder builder;
+        for (const bool recipe : {false, true}) {
+            const std::string format = recipe ? "fp16" : "fp32";
+            if (recipe)
+                builder.recipe("fp16-o2").loss_scale_rule = "dynamic";
+            else
+                builder.twin();
+            builder.tensor("loss.grad", gradient("loss", format));
+            builder.tensor("root.grad", {"root", "gradient", "square_root_gradient", format, true, true});
+            for (int t = 0; t < 100; ++t) {
+                const double scale = recipe ? std::ldexp(1.0, static_cast<int>(first_scale_log2) - t) : 1;
+                builder.put("loss.grad", normal_values(100, 0.1 * scale, static_cast<std::uint64_t>(t)));
+                auto root = normal_values(100, 0.01 * scale, static_cast<std::uint64_t>(t));
+                if (recipe && root_is_infinite) root[7] = std::numeric_limits<float>::infinity();
+                builder.put("root.grad", root);
+                builder.step(recipe ? 2.5 : learning_curve(t), {scale, scale / 2, recipe});
+            }
+            builder.end();
+        }
+        return builder.verdict();
+    };
+    const auto collapsed = profile(16, true);
+    INFO(told(collapsed));
+    const auto *f = find(collapsed, "nan-source");
+    REQUIRE(f);
+    CHECK(f->layer == "root");
+    CHECK(f->first_step == 16); // where the scale is 1
+    CHECK(f->severity == Severity::critical);
+    CHECK(contains(f->evidence, "Infinity first appears at step 16"));
+    CHECK(collapsed.findings.front().detector == "nan-source");
+    const auto *lost = find(collapsed, "gradient-underflow");
+    REQUIRE(lost);
+    CHECK(lost->severity == Severity::info); // its consequence
+    // Skips of a scale that is still coming down say nothing of the arithmetic.
+    CHECK(!find(profile(120, true), "nan-source"));
+    CHECK(!find(profile(16, false), "nan-source"));
 }
