@@ -113,20 +113,36 @@ template <typename T> __device__ void wgmma_of_k(WideFp16Accumulator<8> &d, std:
                     HALFSCOPE_OPERANDS(HALFSCOPE_UPDATE(d.registers[0]), HALFSCOPE_UPDATE(d.registers[1])));
 }
 
-/// 64 x 256, a with k side by side, b with its columns.
-template <typename T> __device__ void wgmma_of_columns(WideFp32Accumulator<256> &d, std::uint64_t a, std::uint64_t b) {
-    if constexpr (std::is_same_v<T, __half>)
-        HALFSCOPE_WGMMA("m64n256k16.f32.f16.f16", HALFSCOPE_128_NAMES, "%128, %129", "0, 1",
-                        HALFSCOPE_OPERANDS(HALFSCOPE_64_OF(HALFSCOPE_UPDATE_FP32, d.registers, 0),
-                                           HALFSCOPE_64_OF(HALFSCOPE_UPDATE_FP32, d.registers, 64)));
-    else
-        HALFSCOPE_WGMMA("m64n256k16.f32.bf16.bf16", HALFSCOPE_128_NAMES, "%128, %129", "0, 1",
-                        HALFSCOPE_OPERANDS(HALFSCOPE_64_OF(HALFSCOPE_UPDATE_FP32, d.registers, 0),
-                                           HALFSCOPE_64_OF(HALFSCOPE_UPDATE_FP32, d.registers, 64)));
+#define HALFSCOPE_WGMMA_FP32(types, flags)                                                                             \
+    HALFSCOPE_WGMMA("m64n256k16.f32." types, HALFSCOPE_128_NAMES, "%128, %129", flags,                                 \
+                    HALFSCOPE_OPERANDS(HALFSCOPE_64_OF(HALFSCOPE_UPDATE_FP32, d.registers, 0),                         \
+                                       HALFSCOPE_64_OF(HALFSCOPE_UPDATE_FP32, d.registers, 64)))
+#define HALFSCOPE_WGMMA_FP16(types, flags)                                                                             \
+    HALFSCOPE_WGMMA("m64n256k16.f16." types, HALFSCOPE_64_NAMES, "%64, %65", flags,                                    \
+                    HALFSCOPE_OPERANDS(HALFSCOPE_64_OF(HALFSCOPE_UPDATE, d.registers, 0)))
+// The flags are part of the instruction's text.
+#define HALFSCOPE_WGMMA_OF_LAYOUT(wgmma, types)                                                                        \
+    if constexpr (a_rows && b_columns)                                                                                 \
+        wgmma(types, "1, 1");                                                                                          \
+    else if constexpr (a_rows)                                                                                         \
+        wgmma(types, "1, 0");                                                                                          \
+    else if constexpr (b_columns)                                                                                      \
+        wgmma(types, "0, 1");                                                                                          \
+    else                                                                                                               \
+        wgmma(types, "0, 0")
+
+/// 64 x 256; a with its rows side by side or with k, b with its columns or with k.
+template <typename T, bool a_rows, bool b_columns>
+__device__ void wgmma_wide(WideFp32Accumulator<256> &d, std::uint64_t a, std::uint64_t b) {
+    if constexpr (std::is_same_v<T, __half>) {
+        HALFSCOPE_WGMMA_OF_LAYOUT(HALFSCOPE_WGMMA_FP32, "f16.f16");
+    } else {
+        HALFSCOPE_WGMMA_OF_LAYOUT(HALFSCOPE_WGMMA_FP32, "bf16.bf16");
+    }
 }
-template <typename T> __device__ void wgmma_of_columns(WideFp16Accumulator<256> &d, std::uint64_t a, std::uint64_t b) {
-    HALFSCOPE_WGMMA("m64n256k16.f16.f16.f16", HALFSCOPE_64_NAMES, "%64, %65", "0, 1",
-                    HALFSCOPE_OPERANDS(HALFSCOPE_64_OF(HALFSCOPE_UPDATE, d.registers, 0)));
+template <typename T, bool a_rows, bool b_columns>
+__device__ void wgmma_wide(WideFp16Accumulator<256> &d, std::uint64_t a, std::uint64_t b) {
+    HALFSCOPE_WGMMA_OF_LAYOUT(HALFSCOPE_WGMMA_FP16, "f16.f16");
 }
 #endif
 

@@ -90,9 +90,10 @@ constexpr int block_m = 128, block_n = 256, block_k = 64, threads = 256;
 constexpr int stages = 4;
 [[maybe_unused]] constexpr int ahead = 2;       ///< stages that are being filled; unused where there is no wgmma
 constexpr int swizzled_row = 128;               ///< bytes: 64 operands
-constexpr int a_bytes = block_m * swizzled_row; ///< of a stage: [row][64 of k]
-constexpr int slab = 64, slab_bytes = block_k * swizzled_row; ///< b: four slabs of 64 columns, each [k][64 columns]
-constexpr int stage_bytes = a_bytes + block_n / slab * slab_bytes;
+constexpr int a_bytes = block_m * swizzled_row; ///< of a stage: [row][64 of k], or slabs of 64 rows
+constexpr int slab = 64, slab_bytes = block_k * swizzled_row; ///< [k][64 rows or columns]
+constexpr int stage_bytes = a_bytes + block_n * swizzled_row; ///< b: [column][64 of k], or slabs of 64 columns
+static_assert(a_bytes == block_m / slab * slab_bytes);
 constexpr std::size_t shared_bytes = std::size_t{stages} * stage_bytes;
 [[maybe_unused]] constexpr int band = 8; ///< rows of blocks that go together, so that the cache keeps their part of a
 
@@ -101,34 +102,34 @@ constexpr std::size_t shared_bytes = std::size_t{stages} * stage_bytes;
     return row * swizzled_row + (chunk ^ row % 8) * 16;
 }
 
-/// Fills a stage with 64 of k. ALIGNED: rows of b begin at multiples of 16 bytes; those of a always do, k being a
-/// multiple of 16.
-template <typename T, bool aligned>
-__device__ void fill_stage(unsigned char *stage, const T *a, const T *b, const GemmShape &shape, std::int64_t first_row,
-                           std::int64_t first_column, std::int64_t k) {
-    const int thread = static_cast<int>(threadIdx.x);
+/// An operand: `line` is a row of a or a column of b.
+template <typename T> struct Lines {
+    const T *data;
+    std::int64_t lines, depth, first_line;
+};
+
+/// Fills one operand's part of a stage with 64 of k. `along_lines`: it lies [k, lines], else [lines, k]. `aligned`:
+/// what lies side by side begins at multiples of 16 bytes, and its count is one of 8.
+template <int count, bool along_lines, bool aligned, typename T>
+__device__ void fill_lines(unsigned char *to, const Lines<T> &from, std::int64_t k) {
+    constexpr int chunks = (along_lines ? count : block_k) / 8;
     HALFSCOPE_UNROLL
-    for (int at = thread; at < block_m * 8; at += threads) {
-        const int row = at / 8, chunk = at % 8;
-        const bool inside = first_row + row < shape.m && k + chunk * 8 < shape.k;
-        begin_copy(shared_address(stage + swizzled(row, chunk)),
-                   inside ? a + (first_row + row) * shape.k + k + chunk * 8 : a, inside);
-    }
-    constexpr int chunks = block_n / 8;
-    HALFSCOPE_UNROLL
-    for (int at = thread; at < block_k * chunks; at += threads) {
-        const int step = at / chunks, chunk = at % chunks;
-        unsigned char *to = stage + a_bytes + chunk / 8 * slab_bytes + swizzled(step, chunk % 8);
-        const std::int64_t column = first_column + chunk * 8;
-        const bool inside = k + step < shape.k && column < shape.n;
+    for (int at = static_cast<int>(threadIdx.x); at < count * block_k / 8; at += threads) {
+        const int down = at / chunks, chunk = at % chunks;
+        const std::int64_t line = from.first_line + (along_lines ? chunk * 8 : down);
+        const std::int64_t step = k + (along_lines ? down : chunk * 8);
+        const bool inside = line < from.lines && step < from.depth;
+        const T *source = along_lines ? from.data + step * from.lines + line : from.data + line * from.depth + step;
+        unsigned char *place = to + (along_lines ? chunk / 8 * slab_bytes : 0) + swizzled(down, chunk % 8);
         if constexpr (aligned)
-            begin_copy(shared_address(to), inside ? b + (k + step) * shape.n + column : b, inside);
-        else
-            *reinterpret_cast<uint4 *>(to) = eight_of(b + (k + step) * shape.n, column, shape.n, inside, false);
+            begin_copy(shared_address(place), inside ? source : from.data, inside);
+        else // of a row of b
+            *reinterpret_cast<uint4 *>(place) =
+                eight_of(from.data + step * from.lines, line, from.lines, inside, false);
     }
 }
 
-template <typename T, typename Accumulator, bool aligned>
+template <typename T, typename Accumulator, bool a_rows, bool b_columns, bool aligned>
 __global__ void __launch_bounds__(threads, 1)
     tiled_kernel(const T *a, const T *b, const typename Accumulator::Value *c, typename Accumulator::Value *d,
                  GemmShape shape, int blocks_m, int blocks_n) {
@@ -142,8 +143,12 @@ __global__ void __launch_bounds__(threads, 1)
     const std::int64_t first_column = in_band / height * std::int64_t{block_n};
     const std::int64_t tiles = (shape.k + block_k - 1) / block_k;
     const auto stage_of = [&](std::int64_t tile) { return memory + tile % stages * stage_bytes; };
+    const Lines<T> left_lines{a, shape.m, shape.k, first_row}, right_lines{b, shape.n, shape.k, first_column};
     const auto fill = [&](std::int64_t tile) {
-        if (tile < tiles) fill_stage<T, aligned>(stage_of(tile), a, b, shape, first_row, first_column, tile * block_k);
+        if (tile < tiles) {
+            fill_lines<block_m, a_rows, true>(stage_of(tile), left_lines, tile * block_k);
+            fill_lines<block_n, b_columns, aligned>(stage_of(tile) + a_bytes, right_lines, tile * block_k);
+        }
         end_group_of_copies(); // an empty group too: waiting counts groups
     };
     for (int tile = 0; tile < ahead; ++tile) fill(tile);
@@ -152,16 +157,18 @@ __global__ void __launch_bounds__(threads, 1)
     Accumulator sums;
     results.start(sums, thread % warpgroup);
 
-    // 16 of k. a, [row][k]: eight rows are 1024 bytes apart, 16 of k 32 bytes inside of the swizzled row. b, [slab][k]
-    // [column]: slabs are the leading dimension, eight of k are 1024 bytes apart.
+    // 16 of k. An operand of [line][k]: eight lines are 1024 bytes apart, 16 of k are 32 bytes inside of the swizzled
+    // row. In slabs: they are the leading dimension, eight of k are 1024 bytes apart, and a warpgroup's 64 rows are
+    // one.
     const auto multiply = [&](std::uint32_t stage, int step) {
-        const std::uint64_t left =
-            matrix_descriptor(stage + static_cast<std::uint32_t>(group * group_rows * swizzled_row + step * unit_k * 2),
-                              16, 8 * swizzled_row, Swizzle::bytes_128);
-        const std::uint64_t right =
-            matrix_descriptor(stage + static_cast<std::uint32_t>(a_bytes + step * unit_k * swizzled_row), slab_bytes,
-                              8 * swizzled_row, Swizzle::bytes_128);
-        wgmma_of_columns<T>(sums, left, right);
+        constexpr std::uint32_t eight = 8 * swizzled_row, along_k = 2 * unit_k, down_k = unit_k * swizzled_row;
+        static_assert(group_rows * swizzled_row == slab_bytes);
+        const auto at = static_cast<std::uint32_t>(step);
+        const std::uint32_t left = stage + static_cast<std::uint32_t>(group * slab_bytes);
+        const std::uint32_t right = stage + static_cast<std::uint32_t>(a_bytes);
+        wgmma_wide<T, a_rows, b_columns>(
+            sums, matrix_descriptor(left + at * (a_rows ? down_k : along_k), slab_bytes, eight, Swizzle::bytes_128),
+            matrix_descriptor(right + at * (b_columns ? down_k : along_k), slab_bytes, eight, Swizzle::bytes_128));
     };
     const std::int64_t whole_tiles = shape.k / block_k;
     const auto begin_tile = [&](std::int64_t tile) {
@@ -191,7 +198,7 @@ __global__ void __launch_bounds__(threads, 1)
         __syncthreads();
         const std::uint32_t stage = shared_address(stage_of(whole_tiles));
         // One by one, and none of zeros alone beyond the last k: that would turn a sum of -0 into +0.
-        for (int step = 0; step < static_cast<int>(shape.k % block_k) / unit_k; ++step) {
+        for (int step = 0; step * unit_k < static_cast<int>(shape.k % block_k); ++step) {
             begin_wgmma();
             multiply(stage, step);
             end_group_of_wgmma();
@@ -207,7 +214,7 @@ __global__ void __launch_bounds__(threads, 1)
 unsigned blocks(std::int64_t size, int each) { return static_cast<unsigned>((size + each - 1) / each); }
 
 template <typename T, template <int> typename Accumulator>
-void launch(bool reference, const GemmOperands &on, const GemmShape &shape) {
+void launch(bool reference, const GemmOperands &on, const GemmShape &shape, const GemmLayout &layout) {
     using Value = typename Accumulator<8>::Value;
     const auto *a = static_cast<const T *>(on.a), *b = static_cast<const T *>(on.b);
     const auto *c = static_cast<const Value *>(on.c);
@@ -216,22 +223,28 @@ void launch(bool reference, const GemmOperands &on, const GemmShape &shape) {
         return launch_with_shared("wgmma gemm reference kernel", reference_kernel<T, Accumulator<reference_columns>>,
                                   dim3(blocks(shape.n, reference_columns), blocks(shape.m, group_rows)), warpgroup,
                                   reference_bytes, a, b, c, d, shape);
+    using Wide = Accumulator<block_n>;
+    const auto kernel = layout.a_transposed && layout.b_transposed ? tiled_kernel<T, Wide, true, false, true>
+                        : layout.a_transposed                      ? tiled_kernel<T, Wide, true, true, true>
+                        : layout.b_transposed                      ? tiled_kernel<T, Wide, false, false, true>
+                        : shape.n % 8 == 0                         ? tiled_kernel<T, Wide, false, true, true>
+                                                                   : tiled_kernel<T, Wide, false, true, false>;
     const unsigned rows = blocks(shape.m, block_m), columns = blocks(shape.n, block_n);
-    launch_with_shared(
-        "wgmma gemm kernel",
-        shape.n % 8 == 0 ? tiled_kernel<T, Accumulator<block_n>, true> : tiled_kernel<T, Accumulator<block_n>, false>,
-        rows * columns, threads, shared_bytes, a, b, c, d, shape, static_cast<int>(rows), static_cast<int>(columns));
+    launch_with_shared("wgmma gemm kernel", kernel, rows * columns, threads, shared_bytes, a, b, c, d, shape,
+                       static_cast<int>(rows), static_cast<int>(columns));
 }
 
 void launch(bool reference, number::FormatId operands, bool fp16_accumulator, const GemmOperands &on,
-            const GemmShape &shape) {
+            const GemmShape &shape, const GemmLayout &layout) {
     using number::FormatId;
     if (const std::string missing = wgmma_missing(); !missing.empty()) throw std::runtime_error(missing);
-    if (shape.k % unit_k != 0) throw std::invalid_argument("k must be a multiple of 16 for wgmma");
+    const bool as_written = !layout.a_transposed && !layout.b_transposed;
+    if ((reference || !fits_wgmma(shape, layout)) && !(as_written && shape.k % unit_k == 0))
+        throw std::invalid_argument("wgmma: k must be a multiple of 16, and what lies side by side of 8");
     if (fp16_accumulator && operands == FormatId::fp16)
-        return launch<__half, WideFp16Accumulator>(reference, on, shape);
-    if (operands == FormatId::fp16) return launch<__half, WideFp32Accumulator>(reference, on, shape);
-    if (operands == FormatId::bf16) return launch<__nv_bfloat16, WideFp32Accumulator>(reference, on, shape);
+        return launch<__half, WideFp16Accumulator>(reference, on, shape, layout);
+    if (operands == FormatId::fp16) return launch<__half, WideFp32Accumulator>(reference, on, shape, layout);
+    if (operands == FormatId::bf16) return launch<__nv_bfloat16, WideFp32Accumulator>(reference, on, shape, layout);
     throw std::invalid_argument("wgmma takes fp16 and bf16 here");
 }
 
@@ -243,13 +256,18 @@ std::string wgmma_missing() {
                             : "CUDA: wgmma is an instruction of compute capability 9.0; this device's unit: " + unit;
 }
 
-void wgmma_gemm_reference(number::FormatId operands, bool fp16_accumulator, const GemmOperands &on,
-                          const GemmShape &shape) {
-    launch(true, operands, fp16_accumulator, on, shape);
+bool fits_wgmma(const GemmShape &shape, const GemmLayout &layout) {
+    return (layout.a_transposed ? shape.m : shape.k) % 8 == 0 && (layout.b_transposed ? shape.k : shape.n) % 8 == 0;
 }
 
-void wgmma_gemm(number::FormatId operands, bool fp16_accumulator, const GemmOperands &on, const GemmShape &shape) {
-    launch(false, operands, fp16_accumulator, on, shape);
+void wgmma_gemm_reference(number::FormatId operands, bool fp16_accumulator, const GemmOperands &on,
+                          const GemmShape &shape) {
+    launch(true, operands, fp16_accumulator, on, shape, {});
+}
+
+void wgmma_gemm(number::FormatId operands, bool fp16_accumulator, const GemmOperands &on, const GemmShape &shape,
+                const GemmLayout &layout) {
+    launch(false, operands, fp16_accumulator, on, shape, layout);
 }
 
 } // namespace halfscope::kernels::device

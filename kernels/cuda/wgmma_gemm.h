@@ -11,8 +11,16 @@ namespace halfscope::kernels::device {
 /// time through shared memory without swizzling. Throws std::runtime_error where wgmma_missing().
 void wgmma_gemm_reference(number::FormatId operands, bool fp16_accumulator, const GemmOperands &on,
                           const GemmShape &shape);
+/// How operands lie: a as [m, k] or, transposed, as [k, m]; b as [k, n] or, transposed, as [n, k].
+struct GemmLayout {
+    bool a_transposed = false, b_transposed = false;
+};
+/// Whether 16 bytes of either operand can be moved at once: what lies side by side is a multiple of 8. Then any k.
+[[nodiscard]] bool fits_wgmma(const GemmShape &shape, const GemmLayout &layout);
 /// The same bits: 128 x 256 results a block of two warpgroups, 64 of k at a time through four stages of swizzled shared
-/// memory, filled by cp.async two stages ahead.
-void wgmma_gemm(number::FormatId operands, bool fp16_accumulator, const GemmOperands &on, const GemmShape &shape);
+/// memory, filled by cp.async two stages ahead. Either k is a multiple of 16 and nothing is transposed, or
+/// fits_wgmma().
+void wgmma_gemm(number::FormatId operands, bool fp16_accumulator, const GemmOperands &on, const GemmShape &shape,
+                const GemmLayout &layout = {});
 
 } // namespace halfscope::kernels::device

@@ -33,6 +33,10 @@ void add_products(CaseList &cases) {
          cases.grown(Shape{2, 1, 5, 1})},
         {cases.grown(Shape{3, 4, 18}), Shape{11, 18}, cases.grown(Shape{3, 4, 11}), false, true, 1, Shape{11}},
         {cases.grown(Shape{130, 70}), Shape{136, 70}, cases.grown(Shape{130, 136}), false, true, 1, std::nullopt},
+        {Shape{72, 136}, Shape{72, 128}, Shape{136, 128}, true, false, 1, std::nullopt},
+        {Shape{72, 136}, Shape{128, 72}, Shape{136, 128}, true, true, 1, Shape{128}},
+        {cases.grown(Shape{136, 72}), Shape{128, 72}, cases.grown(Shape{136, 128}), false, true, 1, std::nullopt},
+        {cases.grown(Shape{128, 64}), Shape{64, 136}, cases.grown(Shape{128, 136}), false, false, 0.5, std::nullopt},
         {cases.grown(Shape{3, 24, 16}), Shape{24, 40}, cases.grown(Shape{3, 16, 40}), true, false, 1, std::nullopt},
         {cases.grown(Shape{4, 0}), Shape{0, 3}, cases.grown(Shape{4, 3}), false, false, 1, Shape{3}},
     };

@@ -1,5 +1,5 @@
 // Matrix products of any batch and layout. The fma chain: tiled, operands read where they lie; so on the matrix unit
-// (unit_matmul.cu), but for large products by wgmma: there operands that do not lie row-major are laid out so first, k
+// (unit_matmul.cu), and large products by wgmma where rows are whole eights: else they are laid out row-major first, k
 // filled up with zeros to whole instructions.
 #include "kernels/cuda/gemm.cuh"
 #include "kernels/cuda/launch.cuh"
@@ -110,28 +110,14 @@ bool broadcast_third(const ops::TensorView &view, std::int64_t m, std::int64_t n
     return rank <= ops::Shape::max_rank && (rows == m || rows == 1) && (columns == n || columns == 1);
 }
 
-constexpr std::int64_t whole_k = 16; ///< of an instruction
+/// Leaves an operand row-major [rows, columns], zero beyond the matrix.
+void lay_out(const Matrices &matrix, std::uint16_t *to, std::int64_t rows, std::int64_t columns) {
+    launch("layout kernel", lay_out_kernel, elementwise_grid(rows * columns), elementwise_block,
+           static_cast<const std::uint16_t *>(matrix.values.data), matrix, 0, to, rows, columns);
+}
 
-/// An operand laid out row-major [rows, columns], zero beyond the matrix: its own memory where it lies so already.
-class LaidOut {
-  public:
-    LaidOut(const Matrices &matrix, std::int64_t rows, std::int64_t columns)
-        : own_(static_cast<std::size_t>(lies_so(matrix, rows, columns) ? 0 : rows * columns)),
-          data_(own_.size() > 0 ? own_.data() : matrix.values.data) {
-        if (own_.size() > 0)
-            launch("layout kernel", lay_out_kernel, elementwise_grid(rows * columns), elementwise_block,
-                   static_cast<const std::uint16_t *>(matrix.values.data), matrix, 0, own_.data(), rows, columns);
-    }
-    [[nodiscard]] const void *data() const { return data_; }
-
-  private:
-    static bool lies_so(const Matrices &matrix, std::int64_t rows, std::int64_t columns) {
-        return matrix.rows == rows && matrix.columns == columns && matrix.column_stride == 1 &&
-               matrix.row_stride == columns;
-    }
-    DeviceArray<std::uint16_t> own_;
-    const void *data_;
-};
+bool is_row_major(const Matrices &matrix) { return matrix.column_stride == 1 && matrix.row_stride == matrix.columns; }
+bool is_transposed(const Matrices &matrix) { return matrix.row_stride == 1 && matrix.column_stride == matrix.rows; }
 
 /// Whether wgmma's larger tile pays: one product, and of some size.
 bool for_wgmma(const Matrices &a, const Matrices &b, std::int64_t batches) {
@@ -140,16 +126,27 @@ bool for_wgmma(const Matrices &a, const Matrices &b, std::int64_t batches) {
 
 /// One product, d [rows, columns].
 void by_wgmma(const Matrices &a, const Matrices &b, const Finish &finish, UnitAccumulator accumulator, float *d) {
-    const std::int64_t m = a.rows, n = b.columns, k = (a.columns + whole_k - 1) / whole_k * whole_k;
+    GemmShape shape{a.rows, b.columns, a.columns};
     const number::FormatId format = ops::format_id(a.values.dtype);
     const bool narrow = accumulator == UnitAccumulator::fp16;
     const bool finished = !narrow && finish.alpha == 1 && finish.bias.values.data == nullptr;
-    const LaidOut left(a, m, k), right(b, k, n);
-    const DeviceArray<float> sums(static_cast<std::size_t>(finished ? 0 : m * n));
-    wgmma_gemm(format, narrow, {left.data(), right.data(), nullptr, finished ? d : sums.data()}, {m, n, k});
+    const DeviceArray<float> sums(static_cast<std::size_t>(finished ? 0 : shape.m * shape.n));
+    float *result = finished ? d : sums.data();
+    const GemmLayout layout{!is_row_major(a), !is_row_major(b)};
+    if ((is_row_major(a) || is_transposed(a)) && (is_row_major(b) || is_transposed(b)) && fits_wgmma(shape, layout))
+        wgmma_gemm(format, narrow, {a.values.data, b.values.data, nullptr, result}, shape, layout);
+    else {
+        constexpr std::int64_t whole_k = 16;
+        shape.k = (shape.k + whole_k - 1) / whole_k * whole_k;
+        const DeviceArray<std::uint16_t> left(static_cast<std::size_t>(shape.m * shape.k)),
+            right(static_cast<std::size_t>(shape.k * shape.n));
+        lay_out(a, left.data(), shape.m, shape.k);
+        lay_out(b, right.data(), shape.k, shape.n);
+        wgmma_gemm(format, narrow, {left.data(), right.data(), nullptr, result}, shape);
+    }
     if (!finished)
-        launch("finish kernel", finish_kernel, elementwise_grid(m * n), elementwise_block,
-               Operand(sums.data(), narrow ? ops::DType::fp16 : ops::DType::fp32), finish, 0, m, n, d);
+        launch("finish kernel", finish_kernel, elementwise_grid(shape.m * shape.n), elementwise_block,
+               Operand(sums.data(), narrow ? ops::DType::fp16 : ops::DType::fp32), finish, 0, shape.m, shape.n, d);
 }
 
 } // namespace
