@@ -69,7 +69,7 @@ std::vector<Kernel> convolutions_on_matrix_unit() {
 } // namespace
 
 std::vector<Kernel> cuda_operations() {
-    const auto among = [](std::vector<OpKind> kinds) {
+    const auto among = [](const std::vector<OpKind> &kinds) {
         return [kinds](OpKind kind) { return std::find(kinds.begin(), kinds.end(), kind) != kinds.end(); };
     };
     const auto elementwise = [](OpKind kind) { return kind < OpKind::reduce_sum; };
