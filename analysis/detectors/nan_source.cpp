@@ -10,7 +10,7 @@
 //
 // Threshold. One element; critical only when the loss curve is bad. Backward infinities in steps that a dynamic scaler
 // skipped are its normal work and are left to scale-collapse and backward-only-overflow, unless the scale had come down
-// to 1 already: what is infinite then no scale has made.
+// to 1 already and the operation has a pole (a division, a root): what is infinite then no scale has made.
 #include "analysis/detectors/detector.h"
 
 #include "analysis/statistics/format_limits.h"
@@ -21,6 +21,8 @@
 namespace halfscope::analysis {
 
 namespace {
+
+constexpr std::string_view no_pole = "arithmetic on operands at the edge of the range";
 
 /// How finite operands of `operation` can give inf or NaN.
 std::string_view mechanism(std::string_view operation) {
@@ -39,7 +41,7 @@ std::string_view mechanism(std::string_view operation) {
         return "an exponential beyond the range of the arithmetic";
     if (operation == "adam_step" || operation == "sgd_step")
         return "an update computed from a denominator that underflowed to zero";
-    return "arithmetic on operands at the edge of the range";
+    return no_pole;
 }
 
 void find(const Evidence &e, std::vector<Finding> &findings) {
@@ -47,6 +49,9 @@ void find(const Evidence &e, std::vector<Finding> &findings) {
     for (const NonFinite *candidate :
          {&e.origins.forward, &e.origins.applied_backward, &e.origins.unscaled_backward, &e.origins.optimizer}) {
         if (!*candidate || candidate->overflowed()) continue;
+        // A sum of products that is infinite at any scale had infinite terms: scale-collapse says as much.
+        if (candidate == &e.origins.unscaled_backward && mechanism(candidate->tensor->info.operation) == no_pole)
+            continue;
         if (!origin || candidate->step < origin->step) origin = candidate;
     }
     if (!origin) return;
