@@ -18,18 +18,24 @@ for (const recipe of report.recipes)
 
 /** What the chart's canvas shows, to see that something changed. */
 const picture = () => page.locator('#curves canvas').evaluate((canvas) => canvas.toDataURL());
-let before = await picture();
+/** The picture once it is another than `before`: the chart is drawn after the click's own task. */
+async function changed(before, what) {
+    const end = Date.now() + 5000;
+    for (let now = await picture(); Date.now() < end; now = await picture()) {
+        if (now !== before) return now;
+        await page.waitForTimeout(20);
+    }
+    assert.fail(`the chart did not change: ${what}`);
+}
+let shown = await picture();
 for (const quantity of ['held-out loss', 'held-out accuracy', 'difference to fp32', 'training loss']) {
     await page.getByRole('button', { name: quantity, exact: true }).click();
-    const now = await picture();
-    assert.notEqual(now, before, quantity);
-    before = now;
+    shown = await changed(shown, quantity);
 }
 await page.locator('#log').check();
-assert.notEqual(await picture(), before, 'logarithmic');
-before = await picture();
+shown = await changed(shown, 'logarithmic');
 await page.locator('.legend button').nth(1).click();
-assert.notEqual(await picture(), before, 'a hidden recipe');
+await changed(shown, 'a hidden recipe');
 await page.locator('#curves .u-over').hover();
 assert.match(await page.locator('.legend .step').textContent(), /step \d+/);
 if (screenshot) await page.screenshot({ path: screenshot, fullPage: true });
