@@ -2,10 +2,10 @@
 #include "emulation/ops/normalization/channels.h"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/operations/chunked_tree.cuh"
+#include "kernels/cuda/operations/formulas.cuh"
 #include "kernels/cuda/operations/operand.cuh"
 #include "kernels/cuda/operations/operations.h"
 #include "kernels/cuda/operations/result.h"
-#include "kernels/cuda/transcendental.cuh"
 
 #include <algorithm>
 
@@ -14,14 +14,6 @@ namespace {
 
 using ops::OpKind;
 using ops::normalization::Channels;
-
-namespace formulas {
-using namespace device::functions;
-using Constant = float;
-#define HALFSCOPE_FORMULA __device__
-#include "emulation/ops/formulas/definition.inl"
-#undef HALFSCOPE_FORMULA
-} // namespace formulas
 
 /// Elements of a channel in the order N, space.
 struct ChannelValues {

@@ -3,21 +3,13 @@
 #include "kernels/cuda/operations/optimizer.cuh"
 
 #include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/operations/formulas.cuh"
 #include "kernels/cuda/operations/operations.h"
-#include "kernels/cuda/transcendental.cuh"
 
 namespace halfscope::kernels::device::operations {
 namespace {
 
 using ops::DType;
-
-namespace formulas {
-using namespace device::functions;
-using Constant = float;
-#define HALFSCOPE_FORMULA __device__
-#include "emulation/ops/formulas/definition.inl"
-#undef HALFSCOPE_FORMULA
-} // namespace formulas
 
 /// A block takes a chunk of one gradient: the last whose blocks have begun.
 __global__ void unscale_kernel(const Unscaled *table, int tensors, const float *inverse_scale, float *found) {
