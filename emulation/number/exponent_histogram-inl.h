@@ -1,5 +1,5 @@
-// Counting exponents, per SIMD level: the bytes of a block are compared with each binade the block reaches. Real
-// tensors reach a dozen or two; a block that reaches very many is counted byte by byte.
+// Counting exponents, per SIMD level: the bytes of a block are looked up in tables of the binades the block reaches,
+// eight at a time. Real tensors reach a dozen or two; a block that reaches very many is counted byte by byte.
 #include <hwy/highway.h>
 
 #include <algorithm>
@@ -20,37 +20,66 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 #if HWY_TARGET != HWY_SCALAR
 
-/// Above this many binades, counting byte by byte is cheaper than a comparison a binade.
-inline constexpr unsigned widest_compared_range = 56;
+/// Above this many binades, counting byte by byte is cheaper.
+inline constexpr unsigned widest_looked_up_range = 160;
+/// Pairs of binades a pass over the bytes counts: more do not fit the registers.
+inline constexpr unsigned pairs_a_pass = 4;
 
-/// Occurrences of first, first + 1, ... first + BINS - 1; count is a multiple of the vector length.
-template <std::size_t BINS>
+/// Occurrences of first, first + 1, ... first + 2 * PAIRS - 1; count is a multiple of the vector length. A
+/// table lookup turns a byte into a one in one of two half-byte counters: half the work of a comparison a binade.
+template <std::size_t PAIRS>
 HWY_INLINE void count_bytes(const std::uint8_t *bytes, std::size_t count, unsigned first, std::uint32_t *bins) {
     const hn::ScalableTag<std::uint8_t> d;
+    const hn::Repartition<std::uint16_t, decltype(d)> d16;
     const hn::Repartition<std::uint64_t, decltype(d)> d64;
     using B = hn::Vec<decltype(d)>;
-    B wanted[BINS];
-    for (std::size_t b = 0; b < BINS; ++b) wanted[b] = hn::Set(d, static_cast<std::uint8_t>(first + b));
-    const std::size_t stretch = 128 * hn::Lanes(d); // a byte counts to 255
-    for (std::size_t begin = 0; begin < count; begin += stretch) {
-        B counted[BINS];
-        for (std::size_t b = 0; b < BINS; ++b) counted[b] = hn::Zero(d);
-        const std::size_t end = std::min(count, begin + stretch);
-        for (std::size_t i = begin; i < end; i += hn::Lanes(d)) {
-            const B v = hn::Load(d, bytes + i);
+    constexpr std::size_t vectors_a_stretch = 15; // half a byte counts to 15
+    const std::size_t stretch = vectors_a_stretch * hn::Lanes(d);
+    const std::size_t stretches_a_total = 255 / vectors_a_stretch; // a byte counts to 255
+    const B start = hn::Set(d, static_cast<std::uint8_t>(first)), low_half = hn::Set(d, 15);
+    B table[PAIRS];
+    for (std::size_t p = 0; p < PAIRS; ++p) {
+        alignas(16) std::uint8_t entries[16]{};
+        entries[2 * p] = 1;
+        entries[2 * p + 1] = 16;
+        table[p] = hn::LoadDup128(d, entries);
+    }
+    for (std::size_t begin = 0; begin < count;) {
+        B even[PAIRS], odd[PAIRS];
+        for (std::size_t p = 0; p < PAIRS; ++p) even[p] = odd[p] = hn::Zero(d);
+        for (std::size_t part = 0; part < stretches_a_total && begin < count; ++part) {
+            B counted[PAIRS];
+            for (std::size_t p = 0; p < PAIRS; ++p) counted[p] = hn::Zero(d);
+            const std::size_t end = std::min(count, begin + stretch);
+#pragma GCC unroll 3
+            for (std::size_t i = begin; i < end; i += hn::Lanes(d)) {
+                // 0 to 15 become 0x70 to 0x7F, all others something with the high bit, which looks up zero.
+                const B index = hn::SaturatedAdd(hn::Sub(hn::Load(d, bytes + i), start), hn::Set(d, 0x70));
 #pragma GCC unroll 8
-            for (std::size_t b = 0; b < BINS; ++b) // equal bytes are -1
-                counted[b] = hn::Sub(counted[b], hn::VecFromMask(d, hn::Eq(v, wanted[b])));
+                for (std::size_t p = 0; p < PAIRS; ++p)
+                    counted[p] = hn::Add(counted[p], hn::TableLookupBytesOr0(table[p], index));
+            }
+            for (std::size_t p = 0; p < PAIRS; ++p) {
+                even[p] = hn::Add(even[p], hn::And(counted[p], low_half));
+                const B high = hn::BitCast(d, hn::ShiftRight<4>(hn::BitCast(d16, counted[p])));
+                odd[p] = hn::Add(odd[p], hn::And(high, low_half));
+            }
+            begin = end;
         }
-        for (std::size_t b = 0; b < BINS; ++b)
-            bins[first + b] += static_cast<std::uint32_t>(hn::GetLane(hn::SumOfLanes(d64, hn::SumsOf8(counted[b]))));
+        const auto total = [&](B counters) HWY_ATTR {
+            return static_cast<std::uint32_t>(hn::GetLane(hn::SumOfLanes(d64, hn::SumsOf8(counters))));
+        };
+        for (std::size_t p = 0; p < PAIRS; ++p) {
+            bins[first + 2 * p] += total(even[p]);
+            bins[first + 2 * p + 1] += total(odd[p]);
+        }
     }
 }
 
-/// Adds the occurrences of [low, high] to bins; other bytes are left alone.
+/// Adds the occurrences of [low, high] to bins, and it may be those of high + 1; high < 255.
 HWY_INLINE void count_exponents(const std::uint8_t *bytes, std::size_t count, unsigned low, unsigned high,
                                 std::uint32_t *bins) {
-    if (high - low >= widest_compared_range) {
+    if (high - low >= widest_looked_up_range) {
         std::array<std::array<std::uint16_t, 256>, 4> tables{}; // four, so that equal neighbours do not wait
         for (std::size_t i = 0; i < count; i += 4)
             for (std::size_t t = 0; t < 4; ++t) ++tables[t][bytes[i + t]];
@@ -58,16 +87,13 @@ HWY_INLINE void count_exponents(const std::uint8_t *bytes, std::size_t count, un
             bins[b] += std::uint32_t{tables[0][b]} + tables[1][b] + tables[2][b] + tables[3][b];
         return;
     }
-    unsigned first = low;
-    for (; first + 7 <= high + 1; first += 7) count_bytes<7>(bytes, count, first, bins);
-    switch (high + 1 - first) {
-    case 0: return;
-    case 6: return count_bytes<6>(bytes, count, first, bins);
-    case 5: return count_bytes<5>(bytes, count, first, bins);
-    case 4: return count_bytes<4>(bytes, count, first, bins);
-    case 3: return count_bytes<3>(bytes, count, first, bins);
-    case 2: return count_bytes<2>(bytes, count, first, bins);
-    default: return count_bytes<1>(bytes, count, first, bins);
+    for (unsigned first = low; first <= high; first += 2 * pairs_a_pass) {
+        switch (std::min((high - first) / 2 + 1, pairs_a_pass)) {
+        case 4: count_bytes<4>(bytes, count, first, bins); break;
+        case 3: count_bytes<3>(bytes, count, first, bins); break;
+        case 2: count_bytes<2>(bytes, count, first, bins); break;
+        default: count_bytes<1>(bytes, count, first, bins); break;
+        }
     }
 }
 

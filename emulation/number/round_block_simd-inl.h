@@ -67,12 +67,19 @@ HWY_INLINE void count_results(W magnitude, F y, std::size_t finite_lanes, const 
     found.infinite_results += static_cast<std::uint32_t>(finite_lanes - stay_finite);
 }
 
+/// The odd 16-bit halves of one vector among the even ones of another.
+HWY_INLINE W odd_halves(W odd, W even) {
+    const hn::Repartition<std::uint16_t, Words> halves;
+    return hn::BitCast(Words(), hn::OddEven(hn::BitCast(halves, odd), hn::BitCast(halves, even)));
+}
+
 /// count is a multiple of scan_step.
 template <FormatId format, ArrayRounding rounding, bool finite, Destination destination>
 HWY_NOINLINE void scan(const float *HWY_RESTRICT source, std::size_t count, const std::uint32_t *random,
                        RoundingRequest request, void *to, BlockScan &found) {
     const Floats d;
     const Words du;
+    const hn::Repartition<std::uint8_t, Words> bytes;
     W largest = hn::Zero(du), smallest = constant(0xFFFFFFFFu);
     std::memset(found.lane, 0, sizeof found.lane);
     found.infinities = found.nans = found.zero_results = found.subnormal_results = found.infinite_results = 0;
@@ -82,7 +89,7 @@ HWY_NOINLINE void scan(const float *HWY_RESTRICT source, std::size_t count, cons
         for (std::size_t v = 0; v < sum_vectors; ++v)
             sum[v] = sum_abs[v] = squares[v] = errors[v] = outward[v] = hn::Zero(d);
         for (std::size_t i = first; i < end; i += scan_step) {
-            W packed = hn::Zero(du);
+            W pair[2] = {hn::Zero(du), hn::Zero(du)};
             F y = hn::Zero(d);
             auto *step_to = static_cast<std::byte *>(to) + i * bytes_of(format);
 #pragma GCC unroll 4 // the byte and the lane of a vector are constants
@@ -97,15 +104,17 @@ HWY_NOINLINE void scan(const float *HWY_RESTRICT source, std::size_t count, cons
                 if constexpr (rounding == ArrayRounding::stochastic)
                     random_word = hn::LoadU(du, random + i + v * lanes);
                 y = round_vector<format, rounding, finite, destination>(x, random_word, request, v, y, step_to);
-                F error = hn::Sub(y, x);
+                // Of the magnitude, whose square is the same: rounding keeps the sign.
+                F error = hn::Sub(hn::Abs(y), as_floats(magnitude));
                 // Four vectors of exponents share one vector of bytes; their order does not matter.
                 const std::size_t byte = v % 4;
-                if (byte == 0) packed = hn::ShiftRight<23>(magnitude);
-                if (byte == 1) packed = hn::Or(packed, hn::And(hn::ShiftRight<15>(magnitude), constant(0xFF00u)));
-                if (byte == 2) packed = hn::Or(packed, hn::And(hn::ShiftRight<7>(magnitude), constant(0xFF0000u)));
+                if (byte == 0) pair[0] = hn::ShiftRight<23>(magnitude);
+                if (byte == 1) pair[0] = odd_halves(hn::ShiftRight<7>(magnitude), pair[0]);
+                if (byte == 2) pair[1] = hn::ShiftRight<15>(magnitude);
                 if (byte == 3) {
-                    packed = hn::Or(packed, hn::And(hn::ShiftLeft<1>(magnitude), constant(0xFF000000u)));
-                    hn::Store(packed, du, reinterpret_cast<std::uint32_t *>(found.exponents + i + (v - 3) * lanes));
+                    pair[1] = odd_halves(hn::ShiftLeft<1>(magnitude), pair[1]);
+                    hn::Store(hn::OddEven(hn::BitCast(bytes, pair[1]), hn::BitCast(bytes, pair[0])), bytes,
+                              found.exponents + i + (v - 3) * lanes);
                 }
                 if constexpr (!finite) {
                     const auto is_finite = less(magnitude, constant(fp32_infinity));
@@ -126,7 +135,7 @@ HWY_NOINLINE void scan(const float *HWY_RESTRICT source, std::size_t count, cons
                 sum_abs[at] = hn::Add(sum_abs[at], as_floats(magnitude));
                 squares[at] = add_square(x, squares[at]);
                 errors[at] = add_square(error, errors[at]);
-                outward[at] = hn::Add(outward[at], hn::Xor(error, hn::And(x, hn::Set(d, -0.0F))));
+                outward[at] = hn::Add(outward[at], error);
             }
         }
         HWY_ALIGN float runs[kept_sums][statistics_lanes];
