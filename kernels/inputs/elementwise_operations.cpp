@@ -3,7 +3,6 @@
 namespace halfscope::kernels {
 
 using ops::DType;
-using ops::HostTensor;
 using ops::OpKind;
 using ops::Shape;
 

@@ -56,7 +56,8 @@ void ExactRunningStatistics::add(const Executor &executor) {
         const std::vector<double> mean = values_of(executor, node.outputs[batch_mean]);
         const std::vector<double> rstd = values_of(executor, node.outputs[batch_rstd]);
         const auto channels = static_cast<std::int64_t>(mean.size());
-        const double n = static_cast<double>(executor.graph().value(node.inputs[0]).shape.elements() / channels);
+        const std::int64_t samples = executor.graph().value(node.inputs[0]).shape.elements() / channels;
+        const auto n = static_cast<double>(samples);
         for (std::size_t c = 0; c < mean.size(); ++c) {
             const double biased = 1 / (rstd[c] * rstd[c]) - attributes.epsilon, unbiased = biased * n / (n - 1);
             norm.exact_mean[c] += attributes.momentum * (mean[c] - norm.exact_mean[c]);

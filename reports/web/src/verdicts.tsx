@@ -125,17 +125,23 @@ function gain(recipe: Recipe, reference: Reference): string | null {
     return `memory ${figure(own.bytes / twin.bytes, 2)} of fp32, ${percent(share)} of multiply-adds in 16 bits`;
 }
 
+/** How good the finished model is on samples it did not see, and the average of its weights where one is kept. */
+function heldOut(recipe: Recipe): string[] {
+    const last = (metric: string) => recipe.evaluations.filter((e) => e.metric === metric).pop();
+    return ['', 'averaged_'].flatMap((which) => {
+        const weights = which ? 'averaged weights: ' : '';
+        const accuracy = last(`${which}accuracy`),
+            loss = last(`${which}loss`);
+        if (accuracy) return [`${weights}accuracy ${percent(toNumber(accuracy.value))}`];
+        return loss ? [`${weights}loss ${lossText(loss.value)} on held-out data`] : [];
+    });
+}
+
 function facts(recipe: Recipe, reference: Reference): string[] {
     const list: string[] = [];
     const { outcome, loss_scale: scale } = recipe;
     list.push(`final loss ${lossText(outcome.final)}, fp32 ${lossText(outcome.reference_final)}`);
-    const last = recipe.evaluations[recipe.evaluations.length - 1];
-    if (last)
-        list.push(
-            last.metric === 'accuracy'
-                ? `accuracy ${percent(toNumber(last.value))}`
-                : `${last.metric} ${lossText(last.value)} on held-out data`,
-        );
+    list.push(...heldOut(recipe));
     if (scale.rule && scale.rule !== 'none')
         list.push(
             `loss scale ${scale.rule.split(':')[0]}${scale.window_log2 && recipe.run.compute_format === 'fp16' ? `, ${powerOfTwo(scale.window_log2[0])} to ${powerOfTwo(scale.window_log2[1])} fits` : ''}`,

@@ -26,8 +26,9 @@ analysis::RecipeAssessment profile_depth(const std::function<double(int)> &log2_
             builder.tensor(layer(i) + ".grad", gradient(layer(i), recipe ? format : "fp32"));
         for (int t = 0; t < 60; ++t) {
             for (int i = 0; i < layers; ++i) {
-                builder.put(layer(i) + ".grad",
-                            normal_values(200, std::exp2(log2_size(i)), static_cast<std::uint64_t>(100 * t + i)));
+                builder.put(layer(i) + ".grad", normal_values(200, std::exp2(log2_size(i)),
+                                                              std::uint64_t{100} * static_cast<std::uint64_t>(t) +
+                                                                  static_cast<std::uint64_t>(i)));
                 if (recipe && t % 6 == 0)
                     builder.fidelity(layer(i), i > 6 ? retained : 1, i > 6 ? retained : 1, 1, i > 6 ? retained : 1);
             }

@@ -8,8 +8,9 @@ using namespace halfscope::gpu;
 
 TEST_CASE("steps of every recipe are timed, traced and not, and their memory read before tracing begins") {
     const auto backend = ops::make_cpu_backend(1);
-    int forgotten = 0, read = 0;
-    const MemoryMeter meter{[&] { ++forgotten; }, [&] { return static_cast<std::size_t>(1000 + ++read); }};
+    int forgotten = 0;
+    std::size_t read = 0;
+    const MemoryMeter meter{[&] { ++forgotten; }, [&] { return 1000 + ++read; }};
     const auto all = time_steps(*backend, {"mlp:in=6,hidden=5,depth=1,classes=3", 4}, {"fp32", "fp16-amp", "bf16-amp"},
                                 "hopper", 3, meter);
     REQUIRE(all.size() == 3);
@@ -21,7 +22,7 @@ TEST_CASE("steps of every recipe are timed, traced and not, and their memory rea
         CHECK(all[i].peak_bytes == 1001 + i);
     }
     CHECK(forgotten == 3);
-    CHECK_THROWS(time_steps(*backend, timed_workloads()[0], {"fp16-amp"}, "no such unit", 1, {}));
+    CHECK_THROWS((void)time_steps(*backend, timed_workloads()[0], {"fp16-amp"}, "no such unit", 1, {}));
 }
 
 TEST_CASE("the networks that a device is timed on can be built") {

@@ -244,7 +244,7 @@ void Block::meet(std::string_view instruction, std::uint32_t mask, void *mine,
     lanes[static_cast<std::size_t>(lane)] = mine;
     bool all_here = true;
     for (int l = 0; l < warp_size; ++l) {
-        const auto t = static_cast<std::size_t>(first + l);
+        const auto t = static_cast<std::size_t>(first) + static_cast<std::size_t>(l);
         if ((mask >> l & 1) == 0 || l == lane || t >= threads_.size()) continue;
         const Thread &other = threads_[t];
         if (other.state == State::returned) continue;
@@ -260,7 +260,7 @@ void Block::meet(std::string_view instruction, std::uint32_t mask, void *mine,
     perform(lanes.data());
     for (int l = 0; l < warp_size; ++l)
         if (l != lane && lanes[static_cast<std::size_t>(l)] != nullptr)
-            threads_[static_cast<std::size_t>(first + l)].state = State::ready;
+            threads_[static_cast<std::size_t>(first) + static_cast<std::size_t>(l)].state = State::ready;
 }
 
 void Block::prepare(Fiber &fiber) {

@@ -150,9 +150,10 @@ void matrix_product(const MmaShape &shape, const std::string &name, Lanes lanes)
                     tf32_of(operands.of(2, static_cast<std::size_t>(i)).read());
         }
         for (int i = 0; i < 4; ++i)
-            c[static_cast<std::size_t>(i < 2 ? group : group + 8)][static_cast<std::size_t>(in_group * 2 + (i & 1))] =
-                narrow ? operands.half(3, static_cast<std::size_t>(i))
-                       : operands.of(3, static_cast<std::size_t>(i)).read();
+            c[static_cast<std::size_t>(i < 2 ? group : group + 8)]
+             [2 * static_cast<std::size_t>(in_group) + static_cast<std::size_t>(i & 1)] =
+                 narrow ? operands.half(3, static_cast<std::size_t>(i))
+                        : operands.of(3, static_cast<std::size_t>(i)).read();
     }
     const TensorCore &core = unit();
     const auto k = static_cast<std::size_t>(shape.k);
@@ -173,8 +174,9 @@ void matrix_product(const MmaShape &shape, const std::string &name, Lanes lanes)
         const int group = lane >> 2, in_group = lane % 4;
         std::array<std::uint32_t, 4> d{};
         for (int i = 0; i < 4; ++i)
-            d[static_cast<std::size_t>(i)] = static_cast<std::uint32_t>(
-                c[static_cast<std::size_t>(i < 2 ? group : group + 8)][static_cast<std::size_t>(in_group * 2 + i % 2)]);
+            d[static_cast<std::size_t>(i)] =
+                static_cast<std::uint32_t>(c[static_cast<std::size_t>(i < 2 ? group : group + 8)]
+                                            [2 * static_cast<std::size_t>(in_group) + static_cast<std::size_t>(i & 1)]);
         if (narrow) {
             operands.of(0, 0).write(d[0] | d[1] << 16);
             operands.of(0, 1).write(d[2] | d[3] << 16);

@@ -14,6 +14,8 @@
 #include <stdexcept>
 #include <string>
 
+// The names are the device language's own.
+// NOLINTBEGIN(bugprone-reserved-identifier)
 #undef __launch_bounds__
 #define __launch_bounds__(...)
 
@@ -138,3 +140,4 @@ template <typename T> T atomicExch(T *at, T value) {
 std::size_t __cvta_generic_to_shared(const void *pointer);
 /// An address of global memory as PTX has it: the host's own.
 inline std::size_t __cvta_generic_to_global(const void *pointer) { return reinterpret_cast<std::size_t>(pointer); }
+// NOLINTEND(bugprone-reserved-identifier)
