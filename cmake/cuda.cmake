@@ -20,4 +20,5 @@ if(HALFSCOPE_CUDA)
         message(STATUS "nvcc is not here: CUDA kernels are left out")
     endif()
 endif()
-
+# No fast-math and no contraction on the device either: a multiply and an add fuse only where the code says fma.
+set(HALFSCOPE_CUDA_OPTIONS "$<$<COMPILE_LANGUAGE:CUDA>:-fmad=false;--expt-relaxed-constexpr;-Xcompiler=-Wall>")

@@ -9,6 +9,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <utility>
 
 namespace halfscope::ops {
 
@@ -39,6 +40,33 @@ class Backend {
     virtual void run(const Operation &operation, std::span<const TensorView> inputs,
                      std::span<const TensorView> outputs, std::span<number::RangeStatistics *const> statistics = {},
                      const RandomKey &key = {}) = 0;
+
+    /// From here on the statistics given to `run` may stay incomplete until settle_statistics() and must live as long:
+    /// a device then need not be waited for after every operation. Not nested; see HeldStatistics.
+    virtual void hold_statistics() {}
+    virtual void settle_statistics() {}
+};
+
+/// Holds back a backend's statistics while it lives. Call settle() where all went well: it may throw, and the
+/// destructor does not say so.
+class HeldStatistics {
+  public:
+    explicit HeldStatistics(Backend &backend) : backend_(&backend) { backend.hold_statistics(); }
+    ~HeldStatistics() {
+        try {
+            settle();
+        } catch (...) { // another exception is on its way
+        }
+    }
+    HeldStatistics(const HeldStatistics &) = delete;
+    HeldStatistics &operator=(const HeldStatistics &) = delete;
+
+    void settle() {
+        if (Backend *const backend = std::exchange(backend_, nullptr)) backend->settle_statistics();
+    }
+
+  private:
+    Backend *backend_;
 };
 
 /// The emulator on the CPU. threads = 0 takes all cores. Results do not depend on it.

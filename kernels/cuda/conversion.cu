@@ -1,5 +1,6 @@
 // One thread an element, grid-stride: the conversions are bound by memory, so there is nothing faster to write.
 #include "kernels/conversion.h"
+#include "kernels/cuda/device_memory.h"
 #include "kernels/cuda/launch.cuh"
 
 #include <cuda_bf16.h>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "emulation/ops/tensor.h"
-#include "kernels/cuda/check.h"
+#include "kernels/cuda/device_memory.h"
 
 #include <cstddef>
 

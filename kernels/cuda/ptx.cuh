@@ -8,8 +8,10 @@
 /// Before a loop over registers: an array lies in registers only where every index is a constant.
 #ifdef __CUDACC__
 #define HALFSCOPE_UNROLL _Pragma("unroll")
+#define HALFSCOPE_NO_UNROLL _Pragma("unroll 1")
 #else
 #define HALFSCOPE_UNROLL
+#define HALFSCOPE_NO_UNROLL
 #endif
 
 #ifdef __CUDACC__

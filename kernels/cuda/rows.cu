@@ -1,4 +1,5 @@
 // Sums, softmax and layer normalisation of rows, one warp a row, in the fixed tree.
+#include "kernels/cuda/device_memory.h"
 #include "kernels/cuda/device_tensor.h"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/storage.cuh"

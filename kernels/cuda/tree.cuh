@@ -13,10 +13,18 @@ struct SumStep {
     static __device__ float start(float) { return 0; }
     static __device__ float combine(float a, float b) { return __fadd_rn(a, b); }
 };
+struct ProductStep {
+    static __device__ float start(float) { return 1; }
+    static __device__ float combine(float a, float b) { return __fmul_rn(a, b); }
+};
 /// NaN when either is; of equals the first.
 struct MaximumStep {
     static __device__ float start(float first) { return first; }
     static __device__ float combine(float a, float b) { return a >= b || isnan(a) ? a : b; }
+};
+struct MinimumStep {
+    static __device__ float start(float first) { return first; }
+    static __device__ float combine(float a, float b) { return a <= b || isnan(a) ? a : b; }
 };
 
 /// One chunk, load(i) for i in [first, first + count), 0 < count <= tree_chunk, by all lanes of a warp; every lane gets

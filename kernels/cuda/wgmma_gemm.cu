@@ -3,6 +3,7 @@
 #include "kernels/cuda/async_copy.cuh"
 #include "kernels/cuda/eight_elements.cuh"
 #include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/operations/matmul.cuh"
 #include "kernels/cuda/shared_memory.cuh"
 #include "kernels/cuda/wgmma.cuh"
 #include "kernels/on_device.h"
@@ -32,11 +33,15 @@ template <typename Value> struct Results {
         }
     }
     template <typename Accumulator> __device__ void leave(const Accumulator &sums, int thread) const {
+        leave(sums, thread, [&](std::int64_t row, std::int64_t column, Value sum) { d[row * shape.n + column] = sum; });
+    }
+    template <typename Accumulator, typename Put>
+    __device__ void leave(const Accumulator &sums, int thread, const Put &put) const {
         HALFSCOPE_UNROLL
         for (int i = 0; i < Accumulator::values; ++i) {
             const std::int64_t row = first_row + wide_row_of(thread, i),
                                column = first_column + wide_column_of(thread, i);
-            if (row < shape.m && column < shape.n) d[row * shape.n + column] = sums.get(i);
+            if (row < shape.m && column < shape.n) put(row, column, sums.get(i));
         }
     }
 };
@@ -132,7 +137,7 @@ __device__ void fill_lines(unsigned char *to, const Lines<T> &from, std::int64_t
 template <typename T, typename Accumulator, bool a_rows, bool b_columns, bool aligned>
 __global__ void __launch_bounds__(threads, 1)
     tiled_kernel(const T *a, const T *b, const typename Accumulator::Value *c, typename Accumulator::Value *d,
-                 GemmShape shape, int blocks_m, int blocks_n) {
+                 operations::Finish finish, GemmShape shape, int blocks_m, int blocks_n) {
 #ifdef HALFSCOPE_HAS_WGMMA
     HALFSCOPE_DYNAMIC_SHARED(memory);
     const int thread = static_cast<int>(threadIdx.x), group = thread / warpgroup;
@@ -205,7 +210,12 @@ __global__ void __launch_bounds__(threads, 1)
             wait_for_wgmma<0>();
         }
     }
-    results.leave(sums, thread % warpgroup);
+    if (finish.results.data == nullptr) return results.leave(sums, thread % warpgroup);
+    const operations::FinishOfOne end = finish.of(0);
+    results.leave(sums, thread % warpgroup,
+                  [&](std::int64_t row, std::int64_t column, typename Accumulator::Value sum) {
+                      end.put(row, column, to_fp32(sum));
+                  });
 #else
     __trap();
 #endif
@@ -214,7 +224,8 @@ __global__ void __launch_bounds__(threads, 1)
 unsigned blocks(std::int64_t size, int each) { return static_cast<unsigned>((size + each - 1) / each); }
 
 template <typename T, template <int> typename Accumulator>
-void launch(bool reference, const GemmOperands &on, const GemmShape &shape, const GemmLayout &layout) {
+void launch(bool reference, const GemmOperands &on, const operations::Finish &finish, const GemmShape &shape,
+            const GemmLayout &layout) {
     using Value = typename Accumulator<8>::Value;
     const auto *a = static_cast<const T *>(on.a), *b = static_cast<const T *>(on.b);
     const auto *c = static_cast<const Value *>(on.c);
@@ -230,21 +241,23 @@ void launch(bool reference, const GemmOperands &on, const GemmShape &shape, cons
                         : shape.n % 8 == 0                         ? tiled_kernel<T, Wide, false, true, true>
                                                                    : tiled_kernel<T, Wide, false, true, false>;
     const unsigned rows = blocks(shape.m, block_m), columns = blocks(shape.n, block_n);
-    launch_with_shared("wgmma gemm kernel", kernel, rows * columns, threads, shared_bytes, a, b, c, d, shape,
+    launch_with_shared("wgmma gemm kernel", kernel, rows * columns, threads, shared_bytes, a, b, c, d, finish, shape,
                        static_cast<int>(rows), static_cast<int>(columns));
 }
 
+/// Without data in finish.results, sums go to on.d as they are.
 void launch(bool reference, number::FormatId operands, bool fp16_accumulator, const GemmOperands &on,
-            const GemmShape &shape, const GemmLayout &layout) {
+            const operations::Finish &finish, const GemmShape &shape, const GemmLayout &layout) {
     using number::FormatId;
     if (const std::string missing = wgmma_missing(); !missing.empty()) throw std::runtime_error(missing);
     const bool as_written = !layout.a_transposed && !layout.b_transposed;
     if ((reference || !fits_wgmma(shape, layout)) && !(as_written && shape.k % unit_k == 0))
         throw std::invalid_argument("wgmma: k must be a multiple of 16, and what lies side by side of 8");
     if (fp16_accumulator && operands == FormatId::fp16)
-        return launch<__half, WideFp16Accumulator>(reference, on, shape, layout);
-    if (operands == FormatId::fp16) return launch<__half, WideFp32Accumulator>(reference, on, shape, layout);
-    if (operands == FormatId::bf16) return launch<__nv_bfloat16, WideFp32Accumulator>(reference, on, shape, layout);
+        return launch<__half, WideFp16Accumulator>(reference, on, finish, shape, layout);
+    if (operands == FormatId::fp16) return launch<__half, WideFp32Accumulator>(reference, on, finish, shape, layout);
+    if (operands == FormatId::bf16)
+        return launch<__nv_bfloat16, WideFp32Accumulator>(reference, on, finish, shape, layout);
     throw std::invalid_argument("wgmma takes fp16 and bf16 here");
 }
 
@@ -262,12 +275,17 @@ bool fits_wgmma(const GemmShape &shape, const GemmLayout &layout) {
 
 void wgmma_gemm_reference(number::FormatId operands, bool fp16_accumulator, const GemmOperands &on,
                           const GemmShape &shape) {
-    launch(true, operands, fp16_accumulator, on, shape, {});
+    launch(true, operands, fp16_accumulator, on, {}, shape, {});
 }
 
 void wgmma_gemm(number::FormatId operands, bool fp16_accumulator, const GemmOperands &on, const GemmShape &shape,
                 const GemmLayout &layout) {
-    launch(false, operands, fp16_accumulator, on, shape, layout);
+    launch(false, operands, fp16_accumulator, on, {}, shape, layout);
+}
+
+void wgmma_matmul(number::FormatId operands, bool fp16_accumulator, const void *a, const void *b,
+                  const operations::Finish &finish, const GemmShape &shape, const GemmLayout &layout) {
+    launch(false, operands, fp16_accumulator, {a, b, nullptr, nullptr}, finish, shape, layout);
 }
 
 } // namespace halfscope::kernels::device

@@ -6,6 +6,9 @@
 #include "kernels/cuda/gemm.cuh"
 
 namespace halfscope::kernels::device {
+namespace operations {
+struct Finish;
+}
 
 /// operands: fp16 or bf16, k a multiple of 16; c and d as for mma_gemm. A warpgroup takes 64 x 8 results, 16 of k at a
 /// time through shared memory without swizzling. Throws std::runtime_error where wgmma_missing().
@@ -22,5 +25,9 @@ struct GemmLayout {
 /// fits_wgmma().
 void wgmma_gemm(number::FormatId operands, bool fp16_accumulator, const GemmOperands &on, const GemmShape &shape,
                 const GemmLayout &layout = {});
+
+/// The same sums from +0, each left as `finish` says, batch 0 of it. No copy of the sums themselves is kept.
+void wgmma_matmul(number::FormatId operands, bool fp16_accumulator, const void *a, const void *b,
+                  const operations::Finish &finish, const GemmShape &shape, const GemmLayout &layout);
 
 } // namespace halfscope::kernels::device

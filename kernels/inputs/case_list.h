@@ -51,13 +51,21 @@ void add_elementwise(CaseList &cases);
 void add_products(CaseList &cases);
 void add_convolutions(CaseList &cases);
 void add_reductions(CaseList &cases);
+void add_argmax(CaseList &cases);
+void add_running_sums(CaseList &cases);
 void add_softmaxes(CaseList &cases);
 void add_layer_norms(CaseList &cases);
+void add_rms_norms(CaseList &cases);
+void add_group_norms(CaseList &cases);
 void add_batch_norms(CaseList &cases);
 void add_pooling(CaseList &cases);
+void add_resizing(CaseList &cases);
 void add_losses(CaseList &cases);
 void add_indexing(CaseList &cases);
+void add_gather_elements(CaseList &cases);
+void add_one_hot(CaseList &cases);
 void add_movement(CaseList &cases);
+void add_dropout(CaseList &cases);
 void add_optimizers(CaseList &cases);
 
 } // namespace halfscope::kernels

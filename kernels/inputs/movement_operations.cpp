@@ -43,6 +43,77 @@ void add_indexing(CaseList &cases) {
               {{DType::int64, cases.grown(Shape{50, 3})}});
 }
 
+void add_gather_elements(CaseList &cases) {
+    std::uint32_t i = 910;
+    struct Lines {
+        Shape data, indices;
+        int axis;
+    };
+    const Lines all[] = {
+        {Shape{7, 9}, Shape{5, 31}, 1},       // rows of the data that no index names
+        {Shape{6, 3, 5}, Shape{6, 23, 4}, 1}, // a column, too
+        {Shape{5, 13}, Shape{77, 13}, 0},     {Shape{19}, Shape{50}, 0}, {Shape{37, 10}, Shape{37, 1}, 1},
+    };
+    for (const Lines &lines : all)
+        for (const DType stored : case_types)
+            for (const DType result : case_types) {
+                ++i;
+                const Shape data = cases.grown(lines.data), indices = cases.grown(lines.indices);
+                const auto size = static_cast<int>(data[lines.axis]);
+                const HostTensor named = integers(indices, i, -size, size - 1);
+                cases
+                    .add(OpKind::gather_elements, ops::Axis{lines.axis},
+                         {values(stored, data, i, 0, true, true), named}, {{result, indices}})
+                    .operation.rounding = rounding_in_turn(i);
+                cases
+                    .add(OpKind::gather_elements_gradient, ops::Axis{lines.axis},
+                         {values(stored, indices, i + 60, 0, true, i % 2 == 0), named}, {{result, data}})
+                    .operation.rounding = rounding_in_turn(i + 1);
+            }
+    cases.add("gather_elements of integers", OpKind::gather_elements, ops::Axis{1},
+              {integers(cases.grown(Shape{9, 4}), i, -9, 9), integers(cases.grown(Shape{9, 11}), i + 1, -4, 3)},
+              {{DType::int64, cases.grown(Shape{9, 11})}});
+    cases.add("gather_elements of booleans", OpKind::gather_elements, ops::Axis{0},
+              {values(DType::boolean, Shape{8, 4}, i), integers(Shape{17, 3}, i + 1, -8, 7)},
+              {{DType::boolean, Shape{17, 3}}});
+}
+
+void add_one_hot(CaseList &cases) {
+    std::uint32_t i = 980;
+    struct Marks {
+        Shape indices, marked;
+        int axis, depth;
+    };
+    const Marks all[] = {
+        {Shape{11, 3}, Shape{11, 3, 7}, 2, 7}, {Shape{5, 9}, Shape{5, 6, 9}, 1, 6}, {Shape{}, Shape{4}, 0, 4}};
+    for (const Marks &marks : all)
+        for (const DType stored : {DType::fp32, DType::fp16, DType::bf16, DType::int64, DType::boolean}) {
+            const bool scalar = marks.indices.rank() == 0;
+            cases.next(i).add(OpKind::one_hot, ops::Axis{marks.axis},
+                              {integers(scalar ? marks.indices : cases.grown(marks.indices), i, -marks.depth - 2,
+                                        marks.depth + 1)}, // some mark nothing
+                              {{stored, scalar ? marks.marked : cases.grown(marks.marked)}});
+        }
+}
+
+void add_dropout(CaseList &cases) {
+    std::uint32_t i = 1000;
+    for (const double ratio : {0.0, 0.1, 0.5, 1.0})
+        for (const Shape &base : {Shape{5, 1013}, Shape{3}, Shape{2, 7, 9}}) {
+            const Shape shape = cases.grown(base);
+            const DType stored = case_types[++i % 3], result = case_types[i / 2 % 3];
+            cases
+                .add(OpKind::dropout, ops::Scalars{ratio, 0}, {values(stored, shape, i, 0, true, i % 2 == 0)},
+                     {{result, shape}, {DType::boolean, shape}})
+                .operation.rounding = rounding_in_turn(i);
+            cases
+                .add(OpKind::dropout_gradient, ops::Scalars{ratio, 0},
+                     {values(stored, shape, i + 20, 0, true, i % 2 == 0), values(DType::boolean, shape, i + 40)},
+                     {{result, shape}})
+                .operation.rounding = rounding_in_turn(i + 1);
+        }
+}
+
 void add_movement(CaseList &cases) {
     std::uint32_t i = 700;
     const auto move = [&](OpKind kind, const auto &attributes, const Shape &from, const Shape &to) {

@@ -7,19 +7,6 @@
 namespace halfscope::kernels {
 namespace {
 
-void add_without_kernels(CaseList &cases) {
-    using ops::DType;
-    using ops::Shape;
-    cases
-        .add(ops::OpKind::cumulative_sum, ops::Axis{1}, {values(DType::fp32, Shape{5, 7}, 900)},
-             {{DType::fp32, Shape{5, 7}}})
-        .on_device = false;
-    cases
-        .add(ops::OpKind::argmax, ops::Reduction{{1}, false}, {values(DType::fp16, Shape{6, 8}, 901)},
-             {{DType::int64, Shape{6}}})
-        .on_device = false;
-}
-
 /// The cases of the operations [first, last].
 struct Family {
     void (*add)(CaseList &);
@@ -29,16 +16,23 @@ constexpr Family families[] = {
     {add_elementwise, ops::OpKind::cast, ops::OpKind::square_root_gradient},
     {add_products, ops::OpKind::matmul, ops::OpKind::matmul},
     {add_convolutions, ops::OpKind::convolution, ops::OpKind::convolution_weight_gradient},
-    {add_reductions, ops::OpKind::reduce_sum, ops::OpKind::reduce_product},
+    {add_reductions, ops::OpKind::reduce_sum, ops::OpKind::reduce_sum_squares},
+    {add_argmax, ops::OpKind::argmax, ops::OpKind::argmax},
+    {add_running_sums, ops::OpKind::cumulative_sum, ops::OpKind::cumulative_sum},
     {add_softmaxes, ops::OpKind::softmax, ops::OpKind::log_softmax_gradient},
     {add_layer_norms, ops::OpKind::layer_norm, ops::OpKind::layer_norm_gradient},
+    {add_rms_norms, ops::OpKind::rms_norm, ops::OpKind::rms_norm_gradient},
+    {add_group_norms, ops::OpKind::group_norm, ops::OpKind::group_norm_gradient},
     {add_batch_norms, ops::OpKind::batch_norm_training, ops::OpKind::batch_norm_inference_gradient},
     {add_pooling, ops::OpKind::max_pool, ops::OpKind::average_pool_gradient},
+    {add_resizing, ops::OpKind::resize_nearest, ops::OpKind::resize_nearest_gradient},
     {add_losses, ops::OpKind::nll_loss, ops::OpKind::bce_with_logits_gradient},
     {add_indexing, ops::OpKind::gather, ops::OpKind::gather_gradient},
+    {add_gather_elements, ops::OpKind::gather_elements, ops::OpKind::gather_elements_gradient},
+    {add_one_hot, ops::OpKind::one_hot, ops::OpKind::one_hot},
     {add_movement, ops::OpKind::transpose, ops::OpKind::trilu},
+    {add_dropout, ops::OpKind::dropout, ops::OpKind::dropout_gradient},
     {add_optimizers, ops::OpKind::unscale_check, ops::OpKind::adam_step},
-    {add_without_kernels, ops::OpKind::argmax, ops::OpKind::cumulative_sum},
 };
 
 } // namespace

@@ -57,4 +57,33 @@ void add_pooling(CaseList &cases) {
         .on_device = false;
 }
 
+void add_resizing(CaseList &cases) {
+    struct Sizes {
+        Shape x, y;
+    };
+    const Sizes all[] = {
+        {Shape{2, 3, 5, 4}, Shape{2, 3, 10, 9}},
+        {Shape{3, 2, 11, 8}, Shape{3, 2, 4, 13}}, // rows of x that nobody reads
+        {Shape{2, 3, 7}, Shape{5, 3, 7}},
+        {Shape{3, 4, 2, 5}, Shape{1, 4, 6, 5}},
+        {Shape{7}, Shape{31}},
+        {Shape{9, 6}, Shape{9, 6}},
+    };
+    std::uint32_t i = 860;
+    for (const Sizes &sizes : all)
+        for (const bool specials : {false, true})
+            for (const DType stored : case_types) {
+                const Shape x = cases.grown(sizes.x), y = cases.grown(sizes.y);
+                const DType result = case_types[++i / 2 % 3];
+                cases
+                    .add(OpKind::resize_nearest, std::monostate{}, {values(stored, x, i, 0, true, specials)},
+                         {{result, y}})
+                    .operation.rounding = rounding_in_turn(i);
+                cases
+                    .add(OpKind::resize_nearest_gradient, std::monostate{},
+                         {values(stored, y, i + 20, 0, true, specials)}, {{result, x}})
+                    .operation.rounding = rounding_in_turn(i + 1);
+            }
+}
+
 } // namespace halfscope::kernels

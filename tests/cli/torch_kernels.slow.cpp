@@ -19,7 +19,7 @@ namespace {
 const std::filesystem::path &folder() {
     static const std::filesystem::path made = [] {
         const auto fresh = scratch("torch-kernels");
-        const auto script = std::filesystem::path(__FILE__).parent_path() / "torch_kernels.py";
+        const auto script = std::filesystem::path(HALFSCOPE_TEST_FOLDER) / "torch_kernels.py";
         const int status = std::system(("/usr/bin/python3 " + script.string() + " " + fresh.string()).c_str());
         if (WIFEXITED(status) && (WEXITSTATUS(status) == 77 || WEXITSTATUS(status) == 127)) {
             std::cout << "skipped: /usr/bin/python3 with PyTorch is needed (apt install python3-torch)\n" << std::flush;

@@ -1,5 +1,6 @@
 #include "tests/gpu/bandwidth.h"
 
+#include "kernels/cuda/device_memory.h"
 #include "kernels/cuda/operations/result.h"
 #include "tests/gpu/device_seconds.h"
 

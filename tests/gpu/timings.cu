@@ -2,7 +2,7 @@
 // run:
 //   halfscope_gpu_timings        one JSON object on standard output
 // Exit code 77 where there is no device. cuBLASLt is looked for at run time, and its figures are left out without it.
-#include "kernels/cuda/check.h"
+#include "kernels/cuda/device_memory.h"
 #include "kernels/cuda/libraries/cublaslt_product.h"
 #include "kernels/cuda/mma_gemm.h"
 #include "kernels/cuda/simt_gemm.h"

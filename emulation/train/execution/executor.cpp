@@ -116,6 +116,7 @@ double Executor::scalar(ValueId id) const {
 void Executor::set_loss_scale(float scale) { backend_.upload(view(graph_.loss_scale).data, &scale, sizeof(scale)); }
 
 void Executor::run(std::uint64_t seed, std::uint32_t step, Measure measure) {
+    ops::HeldStatistics held(backend_);
     for (const Step &each : steps_) {
         const ops::RandomKey key{seed, step, each.tensor};
         if (listener_ != nullptr) listener_->enter(each.layer);
@@ -125,6 +126,7 @@ void Executor::run(std::uint64_t seed, std::uint32_t step, Measure measure) {
         case Measure::all: backend_.run(*each.operation, each.inputs, each.outputs, each.all, key); break;
         }
     }
+    held.settle();
     if (listener_ != nullptr) listener_->enter("");
 }
 

@@ -180,6 +180,7 @@ void Optimizer::apply(double learning_rate, std::int64_t count, std::uint32_t st
     attributes.round_hyperparameters = settings_.round_hyperparameters;
     ops::Operation operation =
         operation_of(settings_.kind == OptimizerKind::sgd ? OpKind::sgd_step : OpKind::adam_step);
+    ops::HeldStatistics held(backend_);
     for (Parameter &parameter : parameters_) {
         attributes.kahan = parameter.compensation.view.data != nullptr;
         operation.attributes = attributes;
@@ -190,6 +191,7 @@ void Optimizer::apply(double learning_rate, std::int64_t count, std::uint32_t st
         operation.rounding.flush_subnormals = flush_ && narrow;
         apply_one(parameter, operation, step, measured);
     }
+    held.settle();
 }
 
 void Optimizer::apply_one(Parameter &parameter, ops::Operation &operation, std::uint32_t step, bool measured) {

@@ -1,4 +1,4 @@
-#include "kernels/cuda/check.h"
+#include "kernels/cuda/device_memory.h"
 #include "kernels/cuda/device_tensor.h"
 #include "kernels/cuda/libraries/cublaslt_product.h"
 #include "kernels/device.h"

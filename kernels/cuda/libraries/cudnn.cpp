@@ -4,7 +4,7 @@
 #include <stdexcept>
 
 #ifdef HALFSCOPE_CUDNN
-#include "kernels/cuda/check.h"
+#include "kernels/cuda/device_memory.h"
 #include "kernels/cuda/device_tensor.h"
 #include "kernels/cuda/libraries/loaded_library.h"
 #include "kernels/inputs/inputs.h"

@@ -1,6 +1,7 @@
 // Batch normalisation: trees over N and space of each channel, then one thread an element.
-#include "emulation/ops/normalization/channels.h"
+#include "kernels/cuda/device_memory.h"
 #include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/operations/channel_values.cuh"
 #include "kernels/cuda/operations/chunked_tree.cuh"
 #include "kernels/cuda/operations/formulas.cuh"
 #include "kernels/cuda/operations/operand.cuh"
@@ -15,24 +16,6 @@ namespace {
 using ops::OpKind;
 using ops::normalization::Channels;
 
-/// Elements of a channel in the order N, space.
-struct ChannelValues {
-    Operand values;
-    std::int64_t channels, space;
-    ChannelValues(const ops::TensorView &view, const Channels &of)
-        : values(view), channels(of.channels), space(of.space) {}
-    [[nodiscard]] __device__ float operator()(std::int64_t channel, std::int64_t i) const {
-        return values.at((i / space * channels + channel) * space + i % space);
-    }
-};
-struct SquaredDifferences {
-    ChannelValues x;
-    const float *mean;
-    [[nodiscard]] __device__ float operator()(std::int64_t channel, std::int64_t i) const {
-        const float difference = __fsub_rn(x(channel, i), mean[channel]);
-        return __fmul_rn(difference, difference);
-    }
-};
 struct CentredProducts {
     ChannelValues dy, x;
     Operand mean;
@@ -40,14 +23,6 @@ struct CentredProducts {
         return __fmul_rn(__fsub_rn(x(channel, i), mean.at(channel)), dy(channel, i));
     }
 };
-
-__device__ float reciprocal_root(float variance, float epsilon) {
-    return __fdiv_rn(1.0f, __fsqrt_rn(__fadd_rn(variance, epsilon)));
-}
-
-__global__ void divide_kernel(const float *sums, float n, float *out, std::int64_t channels) {
-    for (std::int64_t c = thread_index(); c < channels; c += thread_count()) out[c] = __fdiv_rn(sums[c], n);
-}
 
 struct Training {
     const float *mean, *squares;
@@ -75,10 +50,10 @@ __global__ void rstd_kernel(Operand variance, float epsilon, float *rstd, std::i
 }
 
 __global__ void normalise_kernel(Operand x, Operand mean, const float *rstd, Operand gamma, Operand beta,
-                                 std::int64_t channels, std::int64_t space, float *y, std::int64_t count) {
+                                 std::int64_t channels, std::int64_t space, Stored y, std::int64_t count) {
     for (std::int64_t i = thread_index(); i < count; i += thread_count()) {
         const std::int64_t c = i / space % channels;
-        y[i] = formulas::Normalise{mean.at(c), rstd[c], gamma.at(c), beta.at(c)}(x.at(i));
+        y.put(i, formulas::Normalise{mean.at(c), rstd[c], gamma.at(c), beta.at(c)}(x.at(i)));
     }
 }
 
@@ -96,17 +71,17 @@ __global__ void weights_gradient_kernel(Gradient of, float *dgamma, float *dbeta
     }
 }
 
-__global__ void gradient_kernel(Gradient of, bool training, float *dx, std::int64_t count) {
+__global__ void gradient_kernel(Gradient of, bool training, Stored dx, std::int64_t count) {
     for (std::int64_t i = thread_index(); i < count; i += thread_count()) {
         const std::int64_t c = i / of.space % of.channels;
         const float rstd = of.rstd[c], factor = __fmul_rn(rstd, of.gamma.at(c));
         if (!training) {
-            dx[i] = __fmul_rn(of.dy.at(i), factor);
+            dx.put(i, __fmul_rn(of.dy.at(i), factor));
             continue;
         }
         const float slope = __fmul_rn(__fmul_rn(__fdiv_rn(of.centred[c], of.n), rstd), rstd);
         const float offset = __fdiv_rn(of.sum[c], of.n);
-        dx[i] = formulas::CentredGradient{of.mean.at(c), slope, offset, factor}(of.dy.at(i), of.x.at(i));
+        dx.put(i, formulas::CentredGradient{of.mean.at(c), slope, offset, factor}(of.dy.at(i), of.x.at(i)));
     }
 }
 
@@ -130,7 +105,7 @@ void normalise(const ops::KernelCall &call, const Channels &channels, const Oper
     if (count == 0) return;
     const Result y(call, 0);
     launch("batch norm kernel", normalise_kernel, elementwise_grid(count), elementwise_block, Operand(call.inputs[0]),
-           mean, rstd, Operand(call.inputs[1]), Operand(call.inputs[2]), channels.channels, channels.space, y.values(),
+           mean, rstd, Operand(call.inputs[1]), Operand(call.inputs[2]), channels.channels, channels.space, y.stored(),
            count);
     y.leave();
 }
@@ -146,8 +121,8 @@ bool run_training(const ops::KernelCall &call) {
     chunked_trees<SumStep>("batch norm sum kernel", x, channels.channels, n, sums.data());
     launch("batch norm mean kernel", divide_kernel, elementwise_grid(channels.channels), elementwise_block, sums.data(),
            static_cast<float>(n), means.data(), channels.channels);
-    chunked_trees<SumStep>("batch norm squares kernel", SquaredDifferences{x, means.data()}, channels.channels, n,
-                           squares.data());
+    chunked_trees<SumStep>("batch norm squares kernel", SquaredDifferences<ChannelValues>{x, means.data()},
+                           channels.channels, n, squares.data());
     const Result mean(call, 1), rstd(call, 2), new_mean(call, 3), new_variance(call, 4);
     const Training training{means.data(),
                             squares.data(),
@@ -223,7 +198,7 @@ bool run_gradient(const ops::KernelCall &call) {
                       channels.space};
     const Result dx(call, 0), dgamma(call, 1), dbeta(call, 2);
     launch("batch norm gradient kernel", gradient_kernel, elementwise_grid(count), elementwise_block, of, training,
-           dx.values(), count);
+           dx.stored(), count);
     launch("batch norm weights gradient kernel", weights_gradient_kernel, elementwise_grid(channels.channels),
            elementwise_block, of, dgamma.values(), dbeta.values());
     dx.leave();

@@ -2,7 +2,7 @@
 // chunks' results. (Many short rows: rows.cu, a warp a row.)
 #pragma once
 
-#include "kernels/cuda/check.h"
+#include "kernels/cuda/device_memory.h"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/tree.cuh"
 

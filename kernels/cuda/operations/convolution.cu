@@ -2,6 +2,7 @@
 // operand's element is found from its indices while it is loaded. For each there is one thread a result beside it, in
 // the words of operation.h.
 #include "emulation/ops/reduction/tree.h"
+#include "kernels/cuda/device_memory.h"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/operations/convolution.h"
 #include "kernels/cuda/operations/operand.cuh"
@@ -14,7 +15,7 @@ namespace {
 using Geometry = ops::ConvolutionGeometry;
 
 /// y = conv(x, w) + bias; blockIdx.z is the group.
-__global__ void forward_kernel(Geometry g, Operand x, Operand w, Operand bias, float *y) {
+__global__ void forward_kernel(Geometry g, Operand x, Operand w, Operand bias, Stored y) {
     const std::int64_t group = blockIdx.z, taps = g.kernel[0] * g.kernel[1], pixels = g.out[0] * g.out[1];
     const auto weight = [=](std::int64_t row, std::int64_t k) {
         return w.at((group * g.out_channels + row) * g.in_channels * taps + k);
@@ -33,12 +34,12 @@ __global__ void forward_kernel(Geometry g, Operand x, Operand w, Operand bias, f
         [=](std::int64_t row, std::int64_t column, float sum) {
             const std::int64_t channel = group * g.out_channels + row;
             const float result = bias.data != nullptr ? __fadd_rn(sum, bias.at(channel)) : sum;
-            y[(column / pixels * g.groups * g.out_channels + channel) * pixels + column % pixels] = result;
+            y.put((column / pixels * g.groups * g.out_channels + channel) * pixels + column % pixels, result);
         });
 }
 
 /// dx of one phase; blockIdx.z is the group.
-__global__ void input_gradient_kernel(Geometry g, Phase y, Phase x, Operand dy, Operand w, float *dx) {
+__global__ void input_gradient_kernel(Geometry g, Phase y, Phase x, Operand dy, Operand w, Stored dx) {
     const std::int64_t group = blockIdx.z, taps = y.taps * x.taps, pixels = y.pixels * x.pixels;
     const auto weight = [=](std::int64_t row, std::int64_t k) {
         const std::int64_t out = group * g.out_channels + k / taps, tap = k % taps;
@@ -64,7 +65,7 @@ __global__ void input_gradient_kernel(Geometry g, Phase y, Phase x, Operand dy, 
             const std::int64_t sample = column / pixels, at = column % pixels;
             const std::int64_t py = (y.first + at / x.pixels) * g.stride[0] + ry - g.pad[0];
             const std::int64_t px = (x.first + at % x.pixels) * g.stride[1] + rx - g.pad[1];
-            dx[(((sample * g.groups + group) * g.in_channels + row) * g.in[0] + py) * g.in[1] + px] = sum;
+            dx.put((((sample * g.groups + group) * g.in_channels + row) * g.in[0] + py) * g.in[1] + px, sum);
         });
 }
 
@@ -96,7 +97,7 @@ __global__ void weight_chains_kernel(Geometry g, Operand dy, Operand x, float *p
 }
 
 /// The tree over the chunks of each weight; at most tree_chunk of them.
-__global__ void weight_tree_kernel(const float *partial, std::int64_t chunks, std::int64_t weights, float *dw) {
+__global__ void weight_tree_kernel(const float *partial, std::int64_t chunks, std::int64_t weights, Stored dw) {
     constexpr int lanes = static_cast<int>(ops::reduction::tree_lanes);
     for (std::int64_t i = blockIdx.x * std::int64_t{blockDim.x} + threadIdx.x; i < weights;
          i += std::int64_t{gridDim.x} * blockDim.x) {
@@ -105,20 +106,20 @@ __global__ void weight_tree_kernel(const float *partial, std::int64_t chunks, st
             sums[chunk % lanes] = __fadd_rn(sums[chunk % lanes], partial[chunk * weights + i]);
         for (int half = lanes / 2; half > 0; half /= 2)
             for (int l = 0; l < half; ++l) sums[l] = __fadd_rn(sums[l], sums[l + half]);
-        dw[i] = sums[0];
+        dw.put(i, sums[0]);
     }
 }
 
-void forward(const Geometry &g, const ops::KernelCall &call, float *y) {
+void forward(const Geometry &g, const ops::KernelCall &call, Stored y) {
     const Operand bias = call.inputs.size() == 3 ? Operand(call.inputs[2]) : Operand{nullptr, ops::DType::fp32};
     launch("convolution kernel", forward_kernel,
            dim3(tiles_of(g.samples * g.out_plane()), tiles_of(g.out_channels), static_cast<unsigned>(g.groups)),
            tiled_threads, g, Operand(call.inputs[0]), Operand(call.inputs[1]), bias, y);
 }
 
-void input_gradient(const Geometry &g, const ops::KernelCall &call, float *dx) {
+void input_gradient(const Geometry &g, const ops::KernelCall &call, Stored dx) {
     // Pixels that no tap reaches.
-    check(cudaMemset(dx, 0, static_cast<std::size_t>(call.outputs[0].shape.elements()) * sizeof(float)), "cudaMemset");
+    dx.clear(call.outputs[0].shape.elements());
     over_phases(g, [&](const Phase &y, const Phase &x) {
         launch(
             "convolution input gradient kernel", input_gradient_kernel,
@@ -127,7 +128,7 @@ void input_gradient(const Geometry &g, const ops::KernelCall &call, float *dx) {
     });
 }
 
-void weight_gradient(const Geometry &g, const ops::KernelCall &call, float *dw) {
+void weight_gradient(const Geometry &g, const ops::KernelCall &call, Stored dw) {
     const std::int64_t chunks = (g.samples * g.out_plane() + chunk_pixels - 1) / chunk_pixels;
     const std::int64_t columns = g.in_channels * g.taps(), weights = g.groups * g.out_channels * columns;
     const DeviceArray<float> partial(static_cast<std::size_t>(chunks * weights));
@@ -139,7 +140,7 @@ void weight_gradient(const Geometry &g, const ops::KernelCall &call, float *dw) 
 
 } // namespace
 
-void add_chunks(const float *partial, std::int64_t chunks, std::int64_t weights, float *dw) {
+void add_chunks(const float *partial, std::int64_t chunks, std::int64_t weights, Stored dw) {
     launch("weight gradient tree kernel", weight_tree_kernel, elementwise_grid(weights), elementwise_block, partial,
            chunks, weights, dw);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "emulation/ops/convolution/geometry.h"
+#include "kernels/cuda/operations/stored.cuh"
 
 #include <algorithm>
 #include <numeric>
@@ -35,9 +36,9 @@ template <typename Body> void over_phases(const ops::ConvolutionGeometry &g, con
         }
 }
 
-/// Each leaves its result in C in device memory.
+/// Each puts its result, every element once.
 struct ConvolutionKernels {
-    using Kernel = void (*)(const ops::ConvolutionGeometry &geometry, const ops::KernelCall &call, float *result);
+    using Kernel = void (*)(const ops::ConvolutionGeometry &geometry, const ops::KernelCall &call, Stored result);
     Kernel forward, input_gradient, weight_gradient;
 };
 
@@ -50,7 +51,7 @@ struct ConvolutionKernels {
 [[nodiscard]] bool run_convolution_reference(const ops::KernelCall &call);
 
 /// The tree over a weight gradient's chunks: partial [chunks, weights] -> dw, at most tree_chunk of them.
-void add_chunks(const float *partial, std::int64_t chunks, std::int64_t weights, float *dw);
+void add_chunks(const float *partial, std::int64_t chunks, std::int64_t weights, Stored dw);
 
 /// Implicit products on the matrix unit (unit_convolution.cu).
 extern const ConvolutionKernels unit_convolution, unit_convolution_reference;

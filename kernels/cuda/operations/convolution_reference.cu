@@ -22,7 +22,7 @@ __device__ float pixel_of(const Geometry &g, const Operand &x, std::int64_t plan
     return x.at((plane * g.in[0] + row) * g.in[1] + column);
 }
 
-__global__ void forward_kernel(Geometry g, Operand x, Operand w, Operand bias, float *y, std::int64_t count) {
+__global__ void forward_kernel(Geometry g, Operand x, Operand w, Operand bias, Stored y, std::int64_t count) {
     const std::int64_t i = blockIdx.x * std::int64_t{blockDim.x} + threadIdx.x;
     if (i >= count) return;
     const std::int64_t pixels = g.out[0] * g.out[1], channels = g.groups * g.out_channels;
@@ -37,10 +37,10 @@ __global__ void forward_kernel(Geometry g, Operand x, Operand w, Operand bias, f
                                          oy * g.stride[0] + ky * g.dilation[0] - g.pad[0],
                                          ox * g.stride[1] + kx * g.dilation[1] - g.pad[1]),
                                 sum);
-    y[i] = bias.data != nullptr ? __fadd_rn(sum, bias.at(out)) : sum;
+    y.put(i, bias.data != nullptr ? __fadd_rn(sum, bias.at(out)) : sum);
 }
 
-__global__ void input_gradient_kernel(Geometry g, Operand dy, Operand w, float *dx, std::int64_t count) {
+__global__ void input_gradient_kernel(Geometry g, Operand dy, Operand w, Stored dx, std::int64_t count) {
     const std::int64_t i = blockIdx.x * std::int64_t{blockDim.x} + threadIdx.x;
     if (i >= count) return;
     const std::int64_t pixels = g.in[0] * g.in[1], channels = g.groups * g.in_channels;
@@ -58,10 +58,10 @@ __global__ void input_gradient_kernel(Geometry g, Operand dy, Operand w, float *
                 sum = __fmaf_rn(w.at(((out * g.in_channels + c) * g.kernel[0] + ky) * g.kernel[1] + kx),
                                 inside ? dy.at((plane * g.out[0] + oy) * g.out[1] + ox) : 0.0f, sum);
             }
-    dx[i] = sum;
+    dx.put(i, sum);
 }
 
-__global__ void weight_gradient_kernel(Geometry g, Operand dy, Operand x, float *dw, std::int64_t count) {
+__global__ void weight_gradient_kernel(Geometry g, Operand dy, Operand x, Stored dw, std::int64_t count) {
     const std::int64_t i = blockIdx.x * std::int64_t{blockDim.x} + threadIdx.x;
     if (i >= count) return;
     const std::int64_t kx = i % g.kernel[1], ky = i / g.kernel[1] % g.kernel[0];
@@ -84,27 +84,27 @@ __global__ void weight_gradient_kernel(Geometry g, Operand dy, Operand x, float 
     }
     for (int half = lanes / 2; half > 0; half /= 2)
         for (int l = 0; l < half; ++l) sums[l] = __fadd_rn(sums[l], sums[l + half]);
-    dw[i] = sums[0];
+    dw.put(i, sums[0]);
 }
 
 unsigned blocks_of(std::int64_t count) {
     return static_cast<unsigned>((count + elementwise_block - 1) / elementwise_block);
 }
 
-void forward(const Geometry &g, const ops::KernelCall &call, float *y) {
+void forward(const Geometry &g, const ops::KernelCall &call, Stored y) {
     const std::int64_t count = call.outputs[0].shape.elements();
     const Operand bias = call.inputs.size() == 3 ? Operand(call.inputs[2]) : Operand(nullptr, ops::DType::fp32);
     launch("convolution reference kernel", forward_kernel, blocks_of(count), elementwise_block, g,
            Operand(call.inputs[0]), Operand(call.inputs[1]), bias, y, count);
 }
 
-void input_gradient(const Geometry &g, const ops::KernelCall &call, float *dx) {
+void input_gradient(const Geometry &g, const ops::KernelCall &call, Stored dx) {
     const std::int64_t count = call.outputs[0].shape.elements();
     launch("convolution input gradient reference kernel", input_gradient_kernel, blocks_of(count), elementwise_block, g,
            Operand(call.inputs[0]), Operand(call.inputs[1]), dx, count);
 }
 
-void weight_gradient(const Geometry &g, const ops::KernelCall &call, float *dw) {
+void weight_gradient(const Geometry &g, const ops::KernelCall &call, Stored dw) {
     const std::int64_t count = call.outputs[0].shape.elements();
     launch("convolution weight gradient reference kernel", weight_gradient_kernel, blocks_of(count), elementwise_block,
            g, Operand(call.inputs[0]), Operand(call.inputs[1]), dw, count);
@@ -141,9 +141,9 @@ bool with_convolution(const ops::KernelCall &call, const ConvolutionKernels &cha
     if (out.elements() == 0) return true;
     const Result result(call, 0);
     switch (kind) {
-    case OpKind::convolution_input_gradient: kernels.input_gradient(g, call, result.values()); break;
-    case OpKind::convolution_weight_gradient: kernels.weight_gradient(g, call, result.values()); break;
-    default: kernels.forward(g, call, result.values()); break;
+    case OpKind::convolution_input_gradient: kernels.input_gradient(g, call, result.stored()); break;
+    case OpKind::convolution_weight_gradient: kernels.weight_gradient(g, call, result.stored()); break;
+    default: kernels.forward(g, call, result.stored()); break;
     }
     result.leave();
     return true;

@@ -5,7 +5,10 @@
 #include "kernels/cuda/operations/operand.cuh"
 #include "kernels/cuda/operations/operations.h"
 #include "kernels/cuda/operations/result.h"
+#include "kernels/cuda/ptx.cuh"
 #include "kernels/cuda/transcendental.cuh"
+
+#include <limits>
 
 namespace halfscope::kernels::device::operations {
 namespace {
@@ -29,6 +32,8 @@ constexpr int most_operands = 3;
 /// The result's axes, merged where all operands allow, and each operand's stride along them: 0 where it is broadcast.
 struct Broadcast {
     int rank = 0, operands = 0;
+    bool flat = false;   ///< one axis or none, no stride but 0 and 1, and whole pairs of elements can be moved
+    bool narrow = false; ///< indices fit 32 bits
     std::int64_t sizes[ops::Shape::max_rank] = {};
     std::int64_t strides[most_operands][ops::Shape::max_rank] = {};
     Operand values[most_operands];
@@ -38,11 +43,32 @@ struct Broadcast {
     __device__ void read(std::int64_t i, float (&out)[most_operands]) const {
         std::int64_t at[most_operands] = {};
         for (int axis = rank - 1; axis >= 0; --axis) {
-            const std::int64_t index = axis == 0 ? i : i % sizes[axis];
-            i /= sizes[axis];
-            for (int k = 0; k < operands; ++k) at[k] += index * strides[k][axis];
+            std::int64_t index = i;
+            if (axis > 0 && narrow) { // a division of 64 bits takes the device several times as long
+                const auto whole = static_cast<std::uint32_t>(i), size = static_cast<std::uint32_t>(sizes[axis]);
+                index = whole % size;
+                i = whole / size;
+            } else if (axis > 0) {
+                index = i % sizes[axis];
+                i /= sizes[axis];
+            }
+            HALFSCOPE_UNROLL
+            for (int k = 0; k < most_operands; ++k) at[k] += index * strides[k][axis];
         }
-        for (int k = 0; k < operands; ++k) out[k] = values[k].at(at[k]);
+        HALFSCOPE_UNROLL
+        for (int k = 0; k < most_operands; ++k)
+            if (k < operands) out[k] = values[k].at(at[k]);
+    }
+    /// Operands at elements i and i + 1 of a flat one; i is even.
+    __device__ void read_pair(std::int64_t i, float (&first)[most_operands], float (&second)[most_operands]) const {
+        HALFSCOPE_UNROLL
+        for (int k = 0; k < most_operands; ++k) {
+            if (k >= operands) continue;
+            if (strides[k][0] == 1)
+                values[k].pair_at(i, first[k], second[k]);
+            else
+                first[k] = second[k] = values[k].at(0);
+        }
     }
 };
 
@@ -58,31 +84,50 @@ template <class F> struct OfThree {
     }
 };
 
-template <class Apply> __global__ void elementwise_kernel(Broadcast operands, float *out, std::int64_t count) {
-    for (std::int64_t i = blockIdx.x * std::int64_t{blockDim.x} + threadIdx.x; i < count;
-         i += std::int64_t{gridDim.x} * blockDim.x) {
-        float x[most_operands] = {};
-        operands.read(i, x);
-        out[i] = Apply::apply(x, operands.alpha, operands.beta);
+template <class Apply> __global__ void elementwise_kernel(Broadcast operands, Stored out, std::int64_t count) {
+    for (std::int64_t i = 2 * thread_index(); i < count; i += 2 * thread_count()) {
+        float first[most_operands] = {}, second[most_operands] = {};
+        const bool two = i + 1 < count, pair = two && operands.flat;
+        if (pair)
+            operands.read_pair(i, first, second);
+        else {
+            operands.read(i, first);
+            if (two) operands.read(i + 1, second);
+        }
+        float y_first = 0, y_second = 0;
+        HALFSCOPE_NO_UNROLL // one copy of a long function
+            for (int v = 0; v < 2; ++v) {
+            float x[most_operands];
+            HALFSCOPE_UNROLL
+            for (int k = 0; k < most_operands; ++k) x[k] = v == 0 ? first[k] : second[k];
+            const float y = Apply::apply(x, operands.alpha, operands.beta);
+            (v == 0 ? y_first : y_second) = y;
+        }
+        if (pair)
+            out.put_pair(i, y_first, y_second);
+        else {
+            out.put(i, y_first);
+            if (two) out.put(i + 1, y_second);
+        }
     }
 }
 
-template <class Apply> void launch_elementwise(const Broadcast &operands, float *out, std::int64_t count) {
-    launch("elementwise kernel", elementwise_kernel<Apply>, elementwise_grid(count), elementwise_block, operands, out,
-           count);
+template <class Apply> void launch_elementwise(const Broadcast &operands, Stored out, std::int64_t count) {
+    launch("elementwise kernel", elementwise_kernel<Apply>, elementwise_grid((count + 1) / 2), elementwise_block,
+           operands, out, count);
 }
 
 /// kernel_choice.inl's table, of launches.
 struct Kernels {
-    using Kernel = void (*)(const Broadcast &operands, float *out, std::int64_t count);
+    using Kernel = void (*)(const Broadcast &operands, Stored out, std::int64_t count);
     template <class F> struct Unary {
-        static void run(const Broadcast &b, float *out, std::int64_t n) { launch_elementwise<OfOne<F>>(b, out, n); }
+        static void run(const Broadcast &b, Stored out, std::int64_t n) { launch_elementwise<OfOne<F>>(b, out, n); }
     };
     template <class F> struct Binary {
-        static void run(const Broadcast &b, float *out, std::int64_t n) { launch_elementwise<OfTwo<F>>(b, out, n); }
+        static void run(const Broadcast &b, Stored out, std::int64_t n) { launch_elementwise<OfTwo<F>>(b, out, n); }
     };
     template <class F> struct Ternary {
-        static void run(const Broadcast &b, float *out, std::int64_t n) { launch_elementwise<OfThree<F>>(b, out, n); }
+        static void run(const Broadcast &b, Stored out, std::int64_t n) { launch_elementwise<OfThree<F>>(b, out, n); }
     };
 #define HALFSCOPE_KERNEL_MEMBER static
 #include "emulation/ops/elementwise/kernel_choice.inl"
@@ -145,7 +190,12 @@ bool run_elementwise(const ops::KernelCall &call) {
     const std::int64_t count = call.outputs[0].shape.elements();
     if (count == 0) return true;
     const Result result(call, 0);
-    kernel(operands, result.values(), count);
+    const Stored out = result.stored();
+    operands.narrow = count <= std::numeric_limits<std::int32_t>::max();
+    operands.flat = operands.rank <= 1 && begins_pairs(out.data);
+    for (int k = 0; k < operands.operands && operands.flat; ++k)
+        operands.flat = operands.strides[k][0] <= 1 && begins_pairs(operands.values[k].data);
+    kernel(operands, out, count);
     result.leave();
     return true;
 }

@@ -1,4 +1,5 @@
 // Losses: the terms' tree, chunks side by side, or the terms themselves; gradients one thread an element.
+#include "kernels/cuda/device_memory.h"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/operations/chunked_tree.cuh"
 #include "kernels/cuda/operations/operand.cuh"

@@ -19,7 +19,7 @@ using ops::movement::StridedCopy;
 using ops::movement::Triangle;
 
 /// Elements as they are stored.
-template <typename Word> struct Stored {
+template <typename Word> struct Words {
     const Word *data;
     [[nodiscard]] __device__ Word at(std::int64_t i) const { return data[i]; }
 };
@@ -78,7 +78,7 @@ void move(const ops::KernelCall &call, DType stored, T *out, const SourceOf &sou
 template <typename Word> void move_words(const ops::KernelCall &call) {
     move<Word>(
         call, call.outputs[0].dtype, call.outputs[0].as<Word>(),
-        [](const ops::TensorView &view) { return Stored<Word>{view.as<const Word>()}; },
+        [](const ops::TensorView &view) { return Words<Word>{view.as<const Word>()}; },
         [](std::uint64_t bits) { return static_cast<Word>(bits); });
     measure_stored(call, 0);
 }

@@ -25,7 +25,29 @@ struct Operand {
         default: return 0;
         }
     }
+    /// Elements i and i + 1 of operands that begins_pairs() holds for; i is even.
+    __device__ void pair_at(std::int64_t i, float &first, float &second) const {
+        if (dtype == ops::DType::fp32) {
+            const float2 both = static_cast<const float2 *>(data)[i / 2];
+            first = both.x;
+            second = both.y;
+        } else if (dtype == ops::DType::fp16) {
+            const __half2 both = static_cast<const __half2 *>(data)[i / 2];
+            first = to_fp32(__low2half(both));
+            second = to_fp32(__high2half(both));
+        } else if (dtype == ops::DType::bf16) {
+            const __nv_bfloat162 both = static_cast<const __nv_bfloat162 *>(data)[i / 2];
+            first = to_fp32(__low2bfloat16(both));
+            second = to_fp32(__high2bfloat16(both));
+        } else {
+            first = at(i);
+            second = at(i + 1);
+        }
+    }
 };
+
+/// Whether elements of any floating storage can be moved in pairs from here on.
+inline bool begins_pairs(const void *data) { return reinterpret_cast<std::uintptr_t>(data) % sizeof(float2) == 0; }
 
 /// True for what Operand reads: everything but fp64 and int64.
 inline bool readable(const ops::TensorView &view) {

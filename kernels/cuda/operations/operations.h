@@ -14,22 +14,30 @@ namespace halfscope::kernels::device::operations {
 [[nodiscard]] bool run_matmul(const ops::KernelCall &call);
 /// Forward and both gradients, as the fma chain, and as this device's matrix unit for operands in 16 bits.
 [[nodiscard]] bool run_convolution(const ops::KernelCall &call);
-/// reduce_sum, reduce_mean, reduce_max and reduce_sum_squares over any axes.
+/// reduce_sum, reduce_mean, reduce_max, reduce_min, reduce_product and reduce_sum_squares over any axes.
 [[nodiscard]] bool run_reduction(const ops::KernelCall &call);
-/// softmax, log_softmax and their gradients along the last axis.
+/// argmax and cumulative_sum, integers too.
+[[nodiscard]] bool run_along_axis(const ops::KernelCall &call);
+/// softmax, log_softmax and their gradients along any axis.
 [[nodiscard]] bool run_softmax(const ops::KernelCall &call);
-/// layer_norm and its gradient.
+/// layer_norm, rms_norm and their gradients.
 [[nodiscard]] bool run_normalization(const ops::KernelCall &call);
 /// batch_norm in training and inference, and both gradients.
 [[nodiscard]] bool run_batch_norm(const ops::KernelCall &call);
+/// group_norm and its gradient.
+[[nodiscard]] bool run_group_norm(const ops::KernelCall &call);
 /// max_pool, average_pool and their gradients.
 [[nodiscard]] bool run_pooling(const ops::KernelCall &call);
+/// resize_nearest and its gradient.
+[[nodiscard]] bool run_resize(const ops::KernelCall &call);
 /// nll_loss, mse_loss, bce_with_logits and their gradients.
 [[nodiscard]] bool run_loss(const ops::KernelCall &call);
-/// gather and its gradient, of any axis.
+/// gather and gather_elements, of any axis, their gradients, and one_hot.
 [[nodiscard]] bool run_indexing(const ops::KernelCall &call);
 /// reshape, transpose, expand, concat, slice and its gradient, pad, trilu: any storage but fp64.
 [[nodiscard]] bool run_movement(const ops::KernelCall &call);
+/// dropout and its gradient.
+[[nodiscard]] bool run_dropout(const ops::KernelCall &call);
 /// unscale_check, sgd_step and adam_step.
 [[nodiscard]] bool run_optimizer(const ops::KernelCall &call);
 /// The same in the words of ops/optimizer_step.h.

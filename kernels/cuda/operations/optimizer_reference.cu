@@ -1,6 +1,7 @@
 // The readable optimizers: one thread an element, the steps of emulation/ops/optimizer_step.h in its words;
 // and what both kinds of kernels are given.
 #include "emulation/ops/optimizer/update.h"
+#include "kernels/cuda/device_memory.h"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/operations/operations.h"
 #include "kernels/cuda/operations/optimizer.cuh"

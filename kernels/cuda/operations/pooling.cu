@@ -1,6 +1,7 @@
 // Pooling, one thread a result: of a gradient a thread takes an input pixel and goes through the windows that have it
 // as a tap, in row-major order, which is the order its contributions are added in.
 #include "emulation/ops/pooling/window.h"
+#include "kernels/cuda/device_memory.h"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/operations/operand.cuh"
 #include "kernels/cuda/operations/operations.h"
@@ -43,7 +44,7 @@ __device__ float divisor(const Windows &windows, bool count_padding, std::int64_
     return static_cast<float>(height > 0 && width > 0 ? height * width : 0);
 }
 
-__global__ void max_kernel(Windows windows, Operand x, float *y, std::int64_t *index, std::int64_t count) {
+__global__ void max_kernel(Windows windows, Operand x, Stored y, std::int64_t *index, std::int64_t count) {
     const std::int64_t out = windows.output_plane(), in = windows.input_plane();
     for (std::int64_t i = thread_index(); i < count; i += thread_count()) {
         const std::int64_t plane = i / out, inside = i % out;
@@ -55,7 +56,7 @@ __global__ void max_kernel(Windows windows, Operand x, float *y, std::int64_t *i
             best = value;
             winner = at;
         });
-        y[i] = best;
+        y.put(i, best);
         index[i] = winner;
     }
 }
@@ -73,7 +74,7 @@ __global__ void strangers_kernel(Windows windows, const std::int64_t *index, uns
     }
 }
 
-__global__ void max_gradient_kernel(Windows windows, Operand dy, const std::int64_t *index, float *dx,
+__global__ void max_gradient_kernel(Windows windows, Operand dy, const std::int64_t *index, Stored dx,
                                     std::int64_t count) {
     const std::int64_t out = windows.output_plane(), in = windows.input_plane();
     for (std::int64_t i = thread_index(); i < count; i += thread_count()) {
@@ -84,22 +85,22 @@ __global__ void max_gradient_kernel(Windows windows, Operand dy, const std::int6
                             const std::int64_t at = plane * out + row * windows.columns.output + column;
                             if (index[at] == pixel) sum = __fadd_rn(sum, dy.at(at));
                         });
-        dx[i] = sum;
+        dx.put(i, sum);
     }
 }
 
-__global__ void average_kernel(Windows windows, bool count_padding, Operand x, float *y, std::int64_t count) {
+__global__ void average_kernel(Windows windows, bool count_padding, Operand x, Stored y, std::int64_t count) {
     const std::int64_t out = windows.output_plane(), in = windows.input_plane();
     for (std::int64_t i = thread_index(); i < count; i += thread_count()) {
         const std::int64_t plane = i / out, row = i % out / windows.columns.output,
                            column = i % out % windows.columns.output;
         float sum = 0;
         for_each_tap(windows, row, column, [&](std::int64_t at) { sum = __fadd_rn(sum, x.at(plane * in + at)); });
-        y[i] = __fdiv_rn(sum, divisor(windows, count_padding, row, column));
+        y.put(i, __fdiv_rn(sum, divisor(windows, count_padding, row, column)));
     }
 }
 
-__global__ void average_gradient_kernel(Windows windows, bool count_padding, Operand dy, float *dx,
+__global__ void average_gradient_kernel(Windows windows, bool count_padding, Operand dy, Stored dx,
                                         std::int64_t count) {
     const std::int64_t out = windows.output_plane(), in = windows.input_plane();
     for (std::int64_t i = thread_index(); i < count; i += thread_count()) {
@@ -110,7 +111,7 @@ __global__ void average_gradient_kernel(Windows windows, bool count_padding, Ope
                             const float gradient = dy.at(plane * out + row * windows.columns.output + column);
                             sum = __fadd_rn(sum, __fdiv_rn(gradient, divisor(windows, count_padding, row, column)));
                         });
-        dx[i] = sum;
+        dx.put(i, sum);
     }
 }
 
@@ -128,7 +129,7 @@ bool run_max(const ops::KernelCall &call) {
     if (count == 0) return true;
     const Result y(call, 0);
     launch("max pool kernel", max_kernel, elementwise_grid(count), elementwise_block, windows, Operand(call.inputs[0]),
-           y.values(), call.outputs[1].as<std::int64_t>(), count);
+           y.stored(), call.outputs[1].as<std::int64_t>(), count);
     y.leave();
     return true;
 }
@@ -151,7 +152,7 @@ bool run_max_gradient(const ops::KernelCall &call) {
     if (strangers != 0) return false;
     const Result dx(call, 0);
     launch("max pool gradient kernel", max_gradient_kernel, elementwise_grid(count), elementwise_block, windows,
-           Operand(dy), index, dx.values(), count);
+           Operand(dy), index, dx.stored(), count);
     dx.leave();
     return true;
 }
@@ -168,7 +169,7 @@ bool run_average(const ops::KernelCall &call) {
     const Result result(call, 0);
     launch(forward ? "average pool kernel" : "average pool gradient kernel",
            forward ? average_kernel : average_gradient_kernel, elementwise_grid(count), elementwise_block, windows,
-           count_padding, Operand(in), result.values(), count);
+           count_padding, Operand(in), result.stored(), count);
     result.leave();
     return true;
 }

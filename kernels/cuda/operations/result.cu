@@ -1,16 +1,15 @@
 // The statistics-and-histogram pass: a block of threads takes a block of statistics (number/round_array.h), thread
 // 16 r + l the elements l, l + 16, ... of run r, so that its partial sums are those of the definition.
+#include "kernels/cuda/device_memory.h"
 #include "kernels/cuda/operations/result.h"
 
 #include "emulation/number/philox.h"
-#include "emulation/number/round_blocks.h"
 #include "emulation/number/round_scalar.h"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/operations/operand.cuh"
 #include "kernels/cuda/shared_memory.cuh"
 
 #include <cmath>
-#include <vector>
 
 namespace halfscope::kernels::device::operations {
 namespace {
@@ -18,14 +17,6 @@ namespace {
 constexpr int block_elements = static_cast<int>(number::statistics_block);
 constexpr int lanes = static_cast<int>(number::statistics_lanes), run_length = static_cast<int>(number::statistics_run);
 constexpr int runs = block_elements / lanes / run_length, threads = lanes * runs;
-constexpr int histogram_bins = 256;
-
-/// What the blocks count together.
-struct Counts {
-    unsigned long long zeros, subnormals, underflows, overflows, infinities, nans;
-    unsigned long long exponents[histogram_bins];
-    unsigned amax, amin; ///< encodings of magnitudes; amin all ones: none
-};
 
 struct Rounding {
     number::FormatId format;
@@ -47,11 +38,9 @@ __device__ float round_element(const Rounding &how, const float *values, std::si
         if (how.destination != nullptr) static_cast<float *>(how.destination)[i] = y;
         return y;
     }
-    const bool plain = how.rounding == number::ArrayRounding::nearest_even && !how.flush && !isnan(x);
     std::uint16_t bits = 0;
-    if (plain)
-        bits = how.format == number::FormatId::fp16 ? __half_as_ushort(__float2half_rn(x))
-                                                    : __bfloat16_as_ushort(__float2bfloat16_rn(x));
+    if (how.rounding == number::ArrayRounding::nearest_even && !how.flush)
+        bits = nearest_16bit(x, how.format);
     else {
         const std::uint32_t random =
             how.rounding == number::ArrayRounding::stochastic ? how.random.word(how.first_element + i) : 0;
@@ -181,7 +170,7 @@ __global__ void measure_kernel(Rounding how, const float *values, std::size_t co
         if (histogram[bin] != 0) atomicAdd(&counts->exponents[bin], static_cast<unsigned long long>(histogram[bin]));
     if (thread == 0) {
         atomicMax(&counts->amax, extremes[0]);
-        atomicMin(&counts->amin, extremes[1]);
+        atomicMax(&counts->complement_of_amin, ~extremes[1]);
         unsigned long long *const all[6] = {&counts->zeros,     &counts->subnormals, &counts->underflows,
                                             &counts->overflows, &counts->infinities, &counts->nans};
         for (int i = 0; i < 6; ++i) atomicAdd(all[i], static_cast<unsigned long long>(tallies[i]));
@@ -212,7 +201,8 @@ __global__ void reference_kernel(Rounding how, const float *values, std::size_t 
             if (count_element(how, x, y, *counts)) {
                 ++counts->exponents[magnitude >> 23];
                 counts->amax = magnitude > counts->amax ? magnitude : counts->amax;
-                counts->amin = magnitude < counts->amin ? magnitude : counts->amin;
+                counts->complement_of_amin =
+                    ~magnitude > counts->complement_of_amin ? ~magnitude : counts->complement_of_amin;
             }
             if (isnan(x) || isinf(x)) continue;
             for (int sum = 0; sum < sums; ++sum)
@@ -247,31 +237,15 @@ Rounding rounding_of(number::FormatId format, void *destination, const number::R
             number::rounding_limits(format, rounding, options.flush_subnormals).infinite};
 }
 
+thread_local bool by_reference = false;
+thread_local DeviceStatistics *held_back = nullptr;
+
 template <typename Launch>
 void measure(std::size_t count, number::RangeStatistics &statistics, const Launch &launch_kernel) {
-    DeviceArray<Counts> counts(1);
-    const DeviceArray<number::BlockSums> block_sums(number::statistics_blocks(count));
-    Counts empty{};
-    empty.amin = ~0u;
-    counts.upload(&empty);
-    launch_kernel(counts.data(), block_sums.data());
-    Counts found{};
-    counts.download(&found);
-    std::vector<number::BlockSums> found_sums(block_sums.size());
-    block_sums.download(found_sums.data());
-    number::RangeStatistics part;
-    part.count = count;
-    part.zeros = found.zeros;
-    part.subnormals = found.subnormals;
-    part.underflows = found.underflows;
-    part.overflows = found.overflows;
-    part.infinities = found.infinities;
-    part.nans = found.nans;
-    part.amax = std::bit_cast<float>(found.amax);
-    part.amin = found.amin == ~0u ? 0 : std::bit_cast<float>(found.amin);
-    for (int bin = 0; bin < histogram_bins; ++bin) part.exponents[static_cast<std::size_t>(bin)] = found.exponents[bin];
-    statistics.merge(part);
-    number::add_sums(statistics, found_sums.data(), found_sums.size());
+    if (held_back != nullptr) return launch_kernel(held_back->place(count, statistics));
+    DeviceStatistics own(1, number::statistics_blocks(count));
+    launch_kernel(own.place(count, statistics));
+    own.settle();
 }
 
 } // namespace
@@ -283,43 +257,56 @@ void round_and_measure(const float *values, std::size_t count, number::FormatId 
     if (statistics == nullptr)
         return launch("rounding kernel", round_kernel, elementwise_grid(static_cast<std::int64_t>(count)),
                       elementwise_block, how, values, count);
-    measure(count, *statistics, [&](Counts *counts, number::BlockSums *block_sums) {
+    measure(count, *statistics, [&](const DeviceStatistics::Place &place) {
         launch("statistics kernel", measure_kernel, static_cast<unsigned>(number::statistics_blocks(count)), threads,
-               how, values, count, counts, block_sums);
+               how, values, count, place.counts, place.block_sums);
     });
 }
 
 void round_and_measure_reference(const float *values, std::size_t count, number::FormatId format, void *destination,
                                  const number::RoundArrayOptions &options, number::RangeStatistics *statistics) {
     if (count == 0) return;
-    number::RangeStatistics unwanted;
-    measure(count, statistics != nullptr ? *statistics : unwanted, [&](Counts *counts, number::BlockSums *block_sums) {
+    const auto reference = [&](const DeviceStatistics::Place &place) {
         launch("statistics reference kernel", reference_kernel, 1, 1, rounding_of(format, destination, options), values,
-               count, counts, block_sums);
-    });
+               count, place.counts, place.block_sums);
+    };
+    if (statistics != nullptr) return measure(count, *statistics, reference);
+    number::RangeStatistics unwanted;
+    DeviceStatistics own(1, number::statistics_blocks(count));
+    reference(own.place(count, unwanted));
 }
 
-namespace {
-thread_local bool by_reference = false;
+StatisticsBy::StatisticsBy(bool reference, DeviceStatistics *held)
+    : reference_before_(by_reference), held_before_(held_back) {
+    by_reference = reference;
+    held_back = held;
+}
+StatisticsBy::~StatisticsBy() {
+    by_reference = reference_before_;
+    held_back = held_before_;
 }
 
-StatisticsBy::StatisticsBy(bool reference) : before_(by_reference) { by_reference = reference; }
-StatisticsBy::~StatisticsBy() { by_reference = before_; }
+Result::Result(const ops::KernelCall &call, std::size_t index) : call_(call), index_(index) {}
 
-Result::Result(const ops::KernelCall &call, std::size_t index) : call_(call), index_(index) {
-    const ops::TensorView &view = call.outputs[index];
-    if (view.dtype == ops::DType::fp32 && !call.operation.rounding.flush_subnormals)
-        values_ = view.as<float>();
-    else {
-        own_ = std::make_unique<DeviceArray<float>>(static_cast<std::size_t>(view.shape.elements()));
-        values_ = own_->data();
-    }
+float *Result::values() const {
+    const ops::TensorView &view = call_.outputs[index_];
+    if (view.dtype == ops::DType::fp32 && !call_.operation.rounding.flush_subnormals) return view.as<float>();
+    if (!own_) own_ = std::make_unique<DeviceArray<float>>(static_cast<std::size_t>(view.shape.elements()));
+    return own_->data();
+}
+
+Stored Result::stored() const {
+    const ops::TensorView &view = call_.outputs[index_];
+    if (call_.statistics_of(index_) != nullptr || !(call_.operation.rounding == ops::OutputRounding{}))
+        return {values(), ops::DType::fp32};
+    put_in_storage_ = true;
+    return {view.data, view.dtype};
 }
 
 void Result::leave(const ops::OutputRounding &rounding) const {
     const ops::TensorView &view = call_.outputs[index_];
     number::RangeStatistics *statistics = call_.statistics_of(index_);
-    if (own_ == nullptr && statistics == nullptr && !rounding.flush_subnormals) return;
+    if (put_in_storage_ || (own_ == nullptr && statistics == nullptr && !rounding.flush_subnormals)) return;
     number::RoundArrayOptions options;
     if (rounding.mode == ops::OutputRounding::Mode::stochastic) options.rounding = number::ArrayRounding::stochastic;
     if (rounding.mode == ops::OutputRounding::Mode::toward_zero) options.rounding = number::ArrayRounding::toward_zero;
@@ -328,7 +315,7 @@ void Result::leave(const ops::OutputRounding &rounding) const {
     options.step = call_.key.step;
     options.tensor = call_.key.tensor;
     (by_reference ? round_and_measure_reference
-                  : round_and_measure)(values_, static_cast<std::size_t>(view.shape.elements()),
+                  : round_and_measure)(values(), static_cast<std::size_t>(view.shape.elements()),
                                        ops::format_id(view.dtype), view.data, options, statistics);
 }
 

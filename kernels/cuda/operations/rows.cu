@@ -1,7 +1,8 @@
-// Reductions, softmax and layer normalisation in the fixed tree of operation.h: a warp a result, lane l of the tree
-// lane l of the warp.
-#include "emulation/ops/reduction/reduction_axes.h"
+// Softmax, layer and RMS normalisation in the fixed tree of operation.h: a warp a row, lane l of the tree lane l of the
+// warp.
+#include "kernels/cuda/device_memory.h"
 #include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/operations/column_tree.cuh"
 #include "kernels/cuda/operations/operand.cuh"
 #include "kernels/cuda/operations/operations.h"
 #include "kernels/cuda/operations/result.h"
@@ -37,51 +38,14 @@ template <typename Body> void over_rows(std::int64_t rows, std::int64_t n, const
     body(static_cast<unsigned>((rows + warps_a_block - 1) / warps_a_block), Chunks{memory.data(), a_row});
 }
 
-/// Some axes of a dense operand, merged.
-struct Axes {
-    int rank = 0;
-    std::int64_t sizes[ops::Shape::max_rank] = {}, strides[ops::Shape::max_rank] = {};
-
-    explicit Axes(const ops::reduction::AxisGroup &group) : rank(static_cast<int>(group.sizes.size())) {
-        std::copy(group.sizes.begin(), group.sizes.end(), sizes);
-        std::copy(group.strides.begin(), group.strides.end(), strides);
-    }
-    [[nodiscard]] __device__ std::int64_t offset(std::int64_t index) const {
-        std::int64_t at = 0;
-        for (int axis = rank - 1; axis >= 0; --axis) {
-            at += index % sizes[axis] * strides[axis];
-            index /= sizes[axis];
-        }
-        return at;
-    }
-};
-
-__global__ void reduce_kernel(OpKind kind, Operand x, Axes kept, Axes reduced, std::int64_t results, std::int64_t n,
-                              float *out, Chunks chunks) {
-    const std::int64_t row = row_of_warp();
-    if (row >= results) return;
-    const std::int64_t base = kept.offset(row);
-    const auto value = [=](std::int64_t i) { return x.at(base + reduced.offset(i)); };
-    const auto square = [=](std::int64_t i) { return __fmul_rn(value(i), value(i)); };
-    float result = 0;
-    if (n > 0 && kind == OpKind::reduce_max)
-        result = tree<MaximumStep>(n, value, chunks.of(row));
-    else if (n > 0 && kind == OpKind::reduce_sum_squares)
-        result = tree<SumStep>(n, square, chunks.of(row));
-    else if (n > 0)
-        result = tree<SumStep>(n, value, chunks.of(row));
-    if (kind == OpKind::reduce_mean) result = __fdiv_rn(result, static_cast<float>(n));
-    if (lane_of_warp() == 0) out[row] = result;
-}
-
-/// a is x (or dy), b is y of the gradients.
-__global__ void softmax_kernel(OpKind kind, Operand a, Operand b, std::int64_t rows, std::int64_t n, float *out,
-                               Chunks chunks) {
+/// a is x (or dy), b is y of the gradients; elements of a row lie `inner` apart.
+__global__ void softmax_kernel(OpKind kind, Operand a, Operand b, std::int64_t rows, std::int64_t n, std::int64_t inner,
+                               Stored out, Chunks chunks) {
     const std::int64_t row = row_of_warp();
     if (row >= rows) return;
-    const std::int64_t base = row * n;
-    const auto value = [=](std::int64_t i) { return a.at(base + i); };
-    const auto other = [=](std::int64_t i) { return b.at(base + i); };
+    const std::int64_t base = row / inner * inner * n + row % inner;
+    const auto value = [=](std::int64_t i) { return a.at(base + i * inner); };
+    const auto other = [=](std::int64_t i) { return b.at(base + i * inner); };
     const auto product = [=](std::int64_t i) { return __fmul_rn(value(i), other(i)); };
     float largest = 0, sum = 0;
     if (kind == OpKind::softmax || kind == OpKind::log_softmax) {
@@ -102,13 +66,13 @@ __global__ void softmax_kernel(OpKind kind, Operand a, Operand b, std::int64_t r
         case OpKind::softmax_gradient: y = __fmul_rn(other(i), __fsub_rn(value(i), sum)); break;
         default: y = __fsub_rn(value(i), __fmul_rn(functions::exp(other(i)), sum)); break;
         }
-        out[base + i] = y;
+        out.put(base + i * inner, y);
     }
 }
 
 /// gamma and beta may have no data; mean and rstd may be null.
 __global__ void layer_norm_kernel(Operand x, Operand gamma, Operand beta, std::int64_t rows, std::int64_t n,
-                                  float epsilon, float *out, float *means, float *rstds, Chunks chunks) {
+                                  float epsilon, Stored out, float *means, float *rstds, Chunks chunks) {
     const std::int64_t row = row_of_warp();
     if (row >= rows) return;
     const std::int64_t base = row * n;
@@ -128,7 +92,7 @@ __global__ void layer_norm_kernel(Operand x, Operand gamma, Operand beta, std::i
             h = __fmaf_rn(h, gamma.at(i), beta.at(i));
         else if (gamma.data != nullptr)
             h = __fmul_rn(h, gamma.at(i));
-        out[base + i] = h;
+        out.put(base + i, h);
     }
     if (means != nullptr && lane_of_warp() == 0) {
         means[row] = mean;
@@ -136,13 +100,31 @@ __global__ void layer_norm_kernel(Operand x, Operand gamma, Operand beta, std::i
     }
 }
 
-/// Operands of layer_norm_gradient; gamma may have no data.
+/// gamma may have no data; rstds may be null.
+__global__ void rms_norm_kernel(Operand x, Operand gamma, std::int64_t rows, std::int64_t n, float epsilon, Stored out,
+                                float *rstds, Chunks chunks) {
+    const std::int64_t row = row_of_warp();
+    if (row >= rows) return;
+    const std::int64_t base = row * n;
+    const auto squared = [=](std::int64_t i) { return __fmul_rn(x.at(base + i), x.at(base + i)); };
+    const float mean_square = __fdiv_rn(tree<SumStep>(n, squared, chunks.of(row)), static_cast<float>(n));
+    const float rstd = __fdiv_rn(1.0f, __fsqrt_rn(__fadd_rn(mean_square, epsilon)));
+    for (std::int64_t i = lane_of_warp(); i < n; i += ops::reduction::tree_lanes) {
+        const float h = __fmul_rn(x.at(base + i), rstd);
+        out.put(base + i, gamma.data != nullptr ? __fmul_rn(h, gamma.at(i)) : h);
+    }
+    if (rstds != nullptr && lane_of_warp() == 0) rstds[row] = rstd;
+}
+
+/// Operands of layer_norm_gradient and rms_norm_gradient; gamma may have no data, and rms_norm's mean has none.
 struct NormGradient {
     Operand dy, x, mean, rstd, gamma;
     std::int64_t rows, n;
 
+    [[nodiscard]] __device__ bool centred() const { return mean.data != nullptr; }
     [[nodiscard]] __device__ float normalised(std::int64_t row, std::int64_t i) const {
-        return __fmul_rn(__fsub_rn(x.at(row * n + i), mean.at(row)), rstd.at(row));
+        const float value = x.at(row * n + i);
+        return __fmul_rn(centred() ? __fsub_rn(value, mean.at(row)) : value, rstd.at(row));
     }
     [[nodiscard]] __device__ float scaled(std::int64_t row, std::int64_t i) const {
         const float g = dy.at(row * n + i);
@@ -150,7 +132,7 @@ struct NormGradient {
     }
 };
 
-__global__ void norm_gradient_kernel(NormGradient of, float *dx, Chunks chunks) {
+__global__ void norm_gradient_kernel(NormGradient of, Stored dx, Chunks chunks) {
     const std::int64_t row = row_of_warp();
     if (row >= of.rows) return;
     const auto count = static_cast<float>(of.n);
@@ -158,25 +140,25 @@ __global__ void norm_gradient_kernel(NormGradient of, float *dx, Chunks chunks) 
     const auto product = [=](std::int64_t i) { return __fmul_rn(of.scaled(row, i), of.normalised(row, i)); };
     const float b = __fdiv_rn(tree<SumStep>(of.n, product, chunks.of(row)), count);
     __syncwarp();
-    const float a = __fdiv_rn(tree<SumStep>(of.n, g, chunks.of(row)), count);
+    const float a = of.centred() ? __fdiv_rn(tree<SumStep>(of.n, g, chunks.of(row)), count) : 0; // g - 0 is g
     const float rstd = of.rstd.at(row);
     for (std::int64_t i = lane_of_warp(); i < of.n; i += ops::reduction::tree_lanes)
-        dx[row * of.n + i] = __fmul_rn(__fmaf_rn(-of.normalised(row, i), b, __fsub_rn(g(i), a)), rstd);
+        dx.put(row * of.n + i, __fmul_rn(__fmaf_rn(-of.normalised(row, i), b, __fsub_rn(g(i), a)), rstd));
 }
 
-/// A warp a column: the trees over the rows.
-__global__ void norm_weights_gradient_kernel(NormGradient of, float *dgamma, float *dbeta, Chunks chunks) {
-    const std::int64_t column = row_of_warp();
-    if (column >= of.n) return;
-    const auto dy = [=](std::int64_t row) { return of.dy.at(row * of.n + column); };
-    const auto product = [=](std::int64_t row) { return __fmul_rn(dy(row), of.normalised(row, column)); };
-    const float weight = tree<SumStep>(of.rows, product, chunks.of(column));
-    __syncwarp();
-    if (lane_of_warp() == 0) dgamma[column] = weight;
-    if (dbeta == nullptr) return;
-    const float offset = tree<SumStep>(of.rows, dy, chunks.of(column));
-    if (lane_of_warp() == 0) dbeta[column] = offset;
-}
+/// Of columns, over the rows.
+struct WeightTerms {
+    NormGradient of;
+    [[nodiscard]] __device__ float operator()(std::int64_t column, std::int64_t row) const {
+        return __fmul_rn(of.dy.at(row * of.n + column), of.normalised(row, column));
+    }
+};
+struct OffsetTerms {
+    NormGradient of;
+    [[nodiscard]] __device__ float operator()(std::int64_t column, std::int64_t row) const {
+        return of.dy.at(row * of.n + column);
+    }
+};
 
 /// Rows and their length when the axes from `axis` on are one row.
 struct Rows {
@@ -214,7 +196,7 @@ bool run_layer_norm(const ops::KernelCall &call) {
     }
     over_rows(rows.rows, rows.n, [&](unsigned grid, Chunks chunks) {
         launch("layer norm kernel", layer_norm_kernel, grid, rows_block, Operand(call.inputs[0]), optional(call, 1),
-               optional(call, 2), rows.rows, rows.n, static_cast<float>(attributes.epsilon), y.values(),
+               optional(call, 2), rows.rows, rows.n, static_cast<float>(attributes.epsilon), y.stored(),
                mean ? mean->values() : nullptr, rstd ? rstd->values() : nullptr, chunks);
     });
     y.leave();
@@ -225,36 +207,59 @@ bool run_layer_norm(const ops::KernelCall &call) {
     return true;
 }
 
-bool run_layer_norm_gradient(const ops::KernelCall &call) {
+bool run_rms_norm(const ops::KernelCall &call) {
     const auto &attributes = call.operation.get<ops::Normalization>();
-    if (call.inputs.size() < 4 || call.inputs.size() > 5 || call.outputs.empty() || call.outputs.size() > 3 ||
-        !(call.inputs[0].shape == call.inputs[1].shape) || !(call.outputs[0].shape == call.inputs[1].shape) ||
-        attributes.axis < 0)
+    if (call.inputs.empty() || call.inputs.size() > 2 || call.outputs.empty() || call.outputs.size() > 2 ||
+        !(call.outputs[0].shape == call.inputs[0].shape) || attributes.axis < 0)
+        return false;
+    const Rows rows(call.inputs[0].shape, attributes.axis);
+    if (rows.rows == 0 || rows.n == 0 || !have_elements(call.inputs.subspan(1), rows.n) ||
+        !have_elements(call.outputs.subspan(1), rows.rows))
+        return false;
+    const Result y(call, 0);
+    const std::unique_ptr<Result> rstd = call.outputs.size() > 1 ? std::make_unique<Result>(call, 1) : nullptr;
+    over_rows(rows.rows, rows.n, [&](unsigned grid, Chunks chunks) {
+        launch("RMS norm kernel", rms_norm_kernel, grid, rows_block, Operand(call.inputs[0]), optional(call, 1),
+               rows.rows, rows.n, static_cast<float>(attributes.epsilon), y.stored(), rstd ? rstd->values() : nullptr,
+               chunks);
+    });
+    y.leave();
+    if (rstd) rstd->leave();
+    return true;
+}
+
+/// Of layer_norm and rms_norm: (dy, x[, mean], rstd[, gamma]) -> dx[, dgamma[, dbeta]].
+bool run_norm_gradient(const ops::KernelCall &call) {
+    const auto &attributes = call.operation.get<ops::Normalization>();
+    const std::size_t statistics = call.operation.kind == OpKind::rms_norm_gradient ? 1 : 2;
+    if (call.inputs.size() < 2 + statistics || call.inputs.size() > 3 + statistics || call.outputs.empty() ||
+        call.outputs.size() > 1 + statistics || !(call.inputs[0].shape == call.inputs[1].shape) ||
+        !(call.outputs[0].shape == call.inputs[1].shape) || attributes.axis < 0)
         return false;
     const Rows rows(call.inputs[1].shape, attributes.axis);
-    if (rows.rows == 0 || rows.n == 0 || !have_elements(call.inputs.subspan(2, 2), rows.rows) ||
-        !have_elements(call.inputs.subspan(4), rows.n) || !have_elements(call.outputs.subspan(1), rows.n))
+    if (rows.rows == 0 || rows.n == 0 || !have_elements(call.inputs.subspan(2, statistics), rows.rows) ||
+        !have_elements(call.inputs.subspan(2 + statistics), rows.n) || !have_elements(call.outputs.subspan(1), rows.n))
         return false;
     const NormGradient of{Operand(call.inputs[0]),
                           Operand(call.inputs[1]),
-                          Operand(call.inputs[2]),
-                          Operand(call.inputs[3]),
-                          optional(call, 4),
+                          statistics == 2 ? Operand(call.inputs[2]) : none,
+                          Operand(call.inputs[1 + statistics]),
+                          optional(call, 2 + statistics),
                           rows.rows,
                           rows.n};
     const Result dx(call, 0);
     over_rows(rows.rows, rows.n, [&](unsigned grid, Chunks chunks) {
-        launch("layer norm gradient kernel", norm_gradient_kernel, grid, rows_block, of, dx.values(), chunks);
+        launch("norm gradient kernel", norm_gradient_kernel, grid, rows_block, of, dx.stored(), chunks);
     });
     if (call.outputs.size() > 1) {
         const Result dgamma(call, 1);
-        const std::unique_ptr<Result> dbeta = call.outputs.size() > 2 ? std::make_unique<Result>(call, 2) : nullptr;
-        over_rows(rows.n, rows.rows, [&](unsigned grid, Chunks chunks) {
-            launch("layer norm weights gradient kernel", norm_weights_gradient_kernel, grid, rows_block, of,
-                   dgamma.values(), dbeta ? dbeta->values() : nullptr, chunks);
-        });
+        column_trees<SumStep>("norm weights gradient kernel", WeightTerms{of}, rows.n, rows.rows, dgamma.values());
         dgamma.leave();
-        if (dbeta) dbeta->leave();
+    }
+    if (call.outputs.size() > 2) {
+        const Result dbeta(call, 2);
+        column_trees<SumStep>("norm offsets gradient kernel", OffsetTerms{of}, rows.n, rows.rows, dbeta.values());
+        dbeta.leave();
     }
     dx.leave();
     return true;
@@ -262,38 +267,20 @@ bool run_layer_norm_gradient(const ops::KernelCall &call) {
 
 } // namespace
 
-bool run_reduction(const ops::KernelCall &call) {
-    const OpKind kind = call.operation.kind;
-    const bool has_kernel = kind == OpKind::reduce_sum || kind == OpKind::reduce_mean || kind == OpKind::reduce_max ||
-                            kind == OpKind::reduce_sum_squares;
-    if (!has_kernel || !fits(call) || call.inputs.size() != 1 || call.outputs.size() != 1) return false;
-    const ops::reduction::ReductionAxes axes(call);
-    const std::int64_t results = axes.kept.elements(), n = axes.reduced.elements();
-    if (n == 0 && kind != OpKind::reduce_sum) return false;
-    if (results == 0) return true;
-    const Result result(call, 0);
-    over_rows(results, n, [&](unsigned grid, Chunks chunks) {
-        launch("reduction kernel", reduce_kernel, grid, rows_block, kind, Operand(call.inputs[0]), Axes(axes.kept),
-               Axes(axes.reduced), results, n, result.values(), chunks);
-    });
-    result.leave();
-    return true;
-}
-
 bool run_softmax(const ops::KernelCall &call) {
     const OpKind kind = call.operation.kind;
     const bool gradient = kind == OpKind::softmax_gradient || kind == OpKind::log_softmax_gradient;
     const ops::Shape &shape = call.outputs[0].shape;
     const int axis = call.operation.get<ops::Axis>().axis;
-    if (!fits(call) || call.inputs.size() != (gradient ? 2u : 1u) || axis != shape.rank() - 1 || axis < 0) return false;
+    if (!fits(call) || call.inputs.size() != (gradient ? 2u : 1u) || axis >= shape.rank() || axis < 0) return false;
     for (const ops::TensorView &view : call.inputs)
         if (!(view.shape == shape)) return false;
-    const Rows rows(shape, axis);
-    if (rows.rows == 0 || rows.n == 0) return true;
+    if (shape.elements() == 0) return true;
+    const std::int64_t n = shape[axis], rows = shape.elements() / n, inner = Rows(shape, axis + 1).n;
     const Result result(call, 0);
-    over_rows(rows.rows, rows.n, [&](unsigned grid, Chunks chunks) {
+    over_rows(rows, n, [&](unsigned grid, Chunks chunks) {
         launch("softmax kernel", softmax_kernel, grid, rows_block, kind, Operand(call.inputs[0]), optional(call, 1),
-               rows.rows, rows.n, result.values(), chunks);
+               rows, n, inner, result.stored(), chunks);
     });
     result.leave();
     return true;
@@ -303,7 +290,9 @@ bool run_normalization(const ops::KernelCall &call) {
     if (!fits(call)) return false;
     switch (call.operation.kind) {
     case OpKind::layer_norm: return run_layer_norm(call);
-    case OpKind::layer_norm_gradient: return run_layer_norm_gradient(call);
+    case OpKind::rms_norm: return run_rms_norm(call);
+    case OpKind::layer_norm_gradient:
+    case OpKind::rms_norm_gradient: return run_norm_gradient(call);
     default: return false;
     }
 }

@@ -1,3 +1,4 @@
+#include "kernels/cuda/device_memory.h"
 #include "kernels/cuda/operations/stored_statistics.h"
 
 #include "kernels/cuda/launch.cuh"

@@ -1,5 +1,6 @@
 // Convolution and both gradients as implicit products on the matrix unit. In all three an element of the right operand
 // is one of a tensor of planes, found as the sum of a place and a tap: one belongs to the column, one to k.
+#include "kernels/cuda/device_memory.h"
 #include "kernels/cuda/eight_elements.cuh"
 #include "kernels/cuda/operations/convolution.h"
 #include "kernels/cuda/operations/operand.cuh"
@@ -94,9 +95,9 @@ template <typename Value> struct Forward : Sizes<Value> {
     Planes planes;
     Bits w;
     Operand bias;
-    float *y;
+    Stored y;
 
-    Forward(const Geometry &of, const ops::KernelCall &call, float *result)
+    Forward(const Geometry &of, const ops::KernelCall &call, Stored result)
         : Sizes<Value>(of, of.out_channels, of.samples * of.out_plane(), of.in_channels * of.taps()),
           planes{call.inputs[0].as<const std::uint16_t>(), g.in[0], g.in[1]},
           w(call.inputs[1].as<const std::uint16_t>()),
@@ -123,7 +124,7 @@ template <typename Value> struct Forward : Sizes<Value> {
     __device__ void leave(std::int64_t row, std::int64_t column, Value value) const {
         const std::int64_t channel = group * rows + row;
         const float sum = to_fp32(value), result = bias.data != nullptr ? __fadd_rn(sum, bias.at(channel)) : sum;
-        y[(column / g.pixels * g.groups * g.out_channels + channel) * g.pixels + column % g.pixels] = result;
+        y.put((column / g.pixels * g.groups * g.out_channels + channel) * g.pixels + column % g.pixels, result);
     }
 };
 
@@ -133,11 +134,11 @@ template <typename Value> struct InputGradient : Sizes<Value> {
     using Sizes<Value>::rows, Sizes<Value>::columns, Sizes<Value>::depth, Sizes<Value>::g, Sizes<Value>::group;
     Planes planes;
     Bits w;
-    float *dx;
+    Stored dx;
     int first[2], pixels[2], taps[2], from[2], step[2], residue[2];
 
     InputGradient(const Geometry &of, const ops::KernelCall &call, const Phase &along_y, const Phase &along_x,
-                  float *result)
+                  Stored result)
         : Sizes<Value>(of, of.in_channels, of.samples * along_y.pixels * along_x.pixels,
                        of.out_channels * along_y.taps * along_x.taps),
           planes{call.inputs[0].as<const std::uint16_t>(), g.out[0], g.out[1]},
@@ -185,7 +186,7 @@ template <typename Value> struct InputGradient : Sizes<Value> {
         const std::int64_t plane = std::int64_t{pixels[0]} * pixels[1], sample = column / plane, at = column % plane;
         const std::int64_t y = (first[0] + at / pixels[1]) * g.stride[0] + residue[0] - g.pad[0];
         const std::int64_t x = (first[1] + at % pixels[1]) * g.stride[1] + residue[1] - g.pad[1];
-        dx[(((sample * g.groups + group) * g.in_channels + row) * g.in[0] + y) * g.in[1] + x] = to_fp32(value);
+        dx.put((((sample * g.groups + group) * g.in_channels + row) * g.in[0] + y) * g.in[1] + x, to_fp32(value));
     }
 };
 
@@ -251,7 +252,7 @@ template <typename Body> void with_types(const ops::KernelCall &call, const Body
     with_unit_types(unit_accumulator(call.operation.get<ops::Convolution>().accumulation), call.inputs[0].dtype, body);
 }
 
-template <bool plain> void forward(const Geometry &g, const ops::KernelCall &call, float *y) {
+template <bool plain> void forward(const Geometry &g, const ops::KernelCall &call, Stored y) {
     with_types(call, [&]<typename T, typename Accumulator>() {
         const Product<Forward, typename Accumulator::Value> product(g, call, y);
         unit::launch_products<T, Accumulator>("convolution kernel on the matrix unit", plain, product, product.rows,
@@ -259,9 +260,9 @@ template <bool plain> void forward(const Geometry &g, const ops::KernelCall &cal
     });
 }
 
-template <bool plain> void input_gradient(const Geometry &g, const ops::KernelCall &call, float *dx) {
+template <bool plain> void input_gradient(const Geometry &g, const ops::KernelCall &call, Stored dx) {
     // Pixels that no tap reaches.
-    check(cudaMemset(dx, 0, static_cast<std::size_t>(call.outputs[0].shape.elements()) * sizeof(float)), "cudaMemset");
+    dx.clear(call.outputs[0].shape.elements());
     over_phases(g, [&](const Phase &y, const Phase &x) {
         with_types(call, [&]<typename T, typename Accumulator>() {
             const Product<InputGradient, typename Accumulator::Value> product(g, call, y, x, dx);
@@ -271,7 +272,7 @@ template <bool plain> void input_gradient(const Geometry &g, const ops::KernelCa
     });
 }
 
-template <bool plain> void weight_gradient(const Geometry &g, const ops::KernelCall &call, float *dw) {
+template <bool plain> void weight_gradient(const Geometry &g, const ops::KernelCall &call, Stored dw) {
     const std::int64_t chunks = (g.samples * g.out_plane() + chunk_pixels - 1) / chunk_pixels;
     const std::int64_t weights = g.groups * g.out_channels * g.in_channels * g.taps();
     const DeviceArray<float> partial(static_cast<std::size_t>(chunks * weights));

@@ -36,19 +36,20 @@ template <Along of_left, Along of_right, typename Value> struct Product {
     std::int64_t rows, columns, depth, batch;
     Matrices of_a, of_b;
     Finish finish;
-    float *d;
     Lines a, b;
+    FinishOfOne end;
 
     __device__ void enter(unsigned z) {
         batch += z;
-        a = {static_cast<const std::uint16_t *>(of_a.values.data) + of_a.offsets[batch], of_a.row_stride,
+        a = {static_cast<const std::uint16_t *>(of_a.values.data) + of_a.batches.offset(batch), of_a.row_stride,
              of_a.column_stride, rows, depth};
-        b = {static_cast<const std::uint16_t *>(of_b.values.data) + of_b.offsets[batch], of_b.column_stride,
+        b = {static_cast<const std::uint16_t *>(of_b.values.data) + of_b.batches.offset(batch), of_b.column_stride,
              of_b.row_stride, columns, depth};
+        end = finish.of(batch);
     }
     [[nodiscard]] __device__ Value start(std::int64_t, std::int64_t) const { return Value(0.0f); }
     __device__ void leave(std::int64_t row, std::int64_t column, Value sum) const {
-        d[(batch * rows + row) * columns + column] = finish(to_fp32(sum), batch, row, column);
+        end.put(row, column, to_fp32(sum));
     }
     [[nodiscard]] __device__ std::uint32_t left(std::int64_t row, std::int64_t k) const { return a.at(row, k); }
     [[nodiscard]] __device__ std::uint32_t right(std::int64_t k, std::int64_t column) const { return b.at(column, k); }
@@ -67,13 +68,13 @@ template <Along of_left, Along of_right, typename Value> struct Product {
 };
 
 template <Along left, Along right>
-void launch(const Matrices &a, const Matrices &b, const Finish &finish, UnitAccumulator accumulator, float *d,
+void launch(const Matrices &a, const Matrices &b, const Finish &finish, UnitAccumulator accumulator,
             std::int64_t batches) {
     constexpr std::int64_t layers = 65535; // of a grid
     with_unit_types(accumulator, a.values.dtype, [&]<typename T, typename Accumulator>() {
         for (std::int64_t first = 0; first < batches; first += layers) {
             const Product<left, right, typename Accumulator::Value> product{a.rows, b.columns, a.columns, first, a,
-                                                                            b,      finish,    d,         {},    {}};
+                                                                            b,      finish,    {},        {},    {}};
             unit::launch_products<T, Accumulator>("matmul kernel on the matrix unit", false, product, a.rows, b.columns,
                                                   std::min(layers, batches - first));
         }
@@ -82,14 +83,14 @@ void launch(const Matrices &a, const Matrices &b, const Finish &finish, UnitAccu
 
 } // namespace
 
-void unit_matmul(const Matrices &a, const Matrices &b, const Finish &finish, UnitAccumulator accumulator, float *d,
+void unit_matmul(const Matrices &a, const Matrices &b, const Finish &finish, UnitAccumulator accumulator,
                  std::int64_t batches) {
     // An operand is a row-major matrix, or the transpose of one.
     const bool left_k = a.column_stride == 1, right_k = b.row_stride == 1 && b.column_stride != 1;
-    if (left_k && right_k) return launch<Along::k, Along::k>(a, b, finish, accumulator, d, batches);
-    if (left_k) return launch<Along::k, Along::lines>(a, b, finish, accumulator, d, batches);
-    if (right_k) return launch<Along::lines, Along::k>(a, b, finish, accumulator, d, batches);
-    launch<Along::lines, Along::lines>(a, b, finish, accumulator, d, batches);
+    if (left_k && right_k) return launch<Along::k, Along::k>(a, b, finish, accumulator, batches);
+    if (left_k) return launch<Along::k, Along::lines>(a, b, finish, accumulator, batches);
+    if (right_k) return launch<Along::lines, Along::k>(a, b, finish, accumulator, batches);
+    launch<Along::lines, Along::lines>(a, b, finish, accumulator, batches);
 }
 
 } // namespace halfscope::kernels::device::operations

@@ -12,7 +12,7 @@ using namespace halfscope::cli;
 
 namespace {
 
-const auto here = std::filesystem::path(__FILE__).parent_path();
+const auto here = std::filesystem::path(HALFSCOPE_TEST_FOLDER);
 
 void python(const std::string &arguments) {
     const int status = std::system(("/usr/bin/python3 " + arguments).c_str());

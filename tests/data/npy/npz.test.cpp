@@ -13,7 +13,7 @@ using namespace halfscope::data;
 
 namespace {
 
-const std::filesystem::path here = std::filesystem::path(__FILE__).parent_path();
+const std::filesystem::path here = std::filesystem::path(HALFSCOPE_TEST_FOLDER);
 
 /// Written by generate.py with NumPy itself.
 void check_golden(const std::map<std::string, Array> &arrays) {

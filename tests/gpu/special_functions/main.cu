@@ -2,6 +2,7 @@
 // input, beside the exact result:
 //   halfscope_gpu_special_functions        one JSON object on standard output
 // Exit code 77 where there is no device.
+#include "kernels/cuda/device_memory.h"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/device.h"
 #include "tests/gpu/special_functions/errors.h"

@@ -1,5 +1,6 @@
 #include "tests/kernels/simt/faulty_kernels.h"
 
+#include "kernels/cuda/device_memory.h"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/mma.cuh"
 #include "kernels/cuda/shared_memory.cuh"

@@ -1,6 +1,7 @@
 #include "tests/kernels/simt/faulty_products.h"
 
 #include "kernels/cuda/async_copy.cuh"
+#include "kernels/cuda/device_memory.h"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/shared_memory.cuh"
 #include "kernels/cuda/wgmma.cuh"

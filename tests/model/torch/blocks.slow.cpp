@@ -272,7 +272,7 @@ nlohmann::json ask_pytorch(const nlohmann::json &requests) {
     std::ofstream(folder / "request.json") << requests;
     const char *python = std::getenv("HALFSCOPE_PYTHON");
     const std::string command = std::string(python ? python : "/usr/bin/python3") + " " +
-                                (fs::path(__FILE__).parent_path() / "torch_blocks.py").string() + " " +
+                                (fs::path(HALFSCOPE_TEST_FOLDER) / "torch_blocks.py").string() + " " +
                                 (folder / "request.json").string() + " " + (folder / "answer.json").string();
     const int status = std::system(command.c_str());
     if (WIFEXITED(status) && (WEXITSTATUS(status) == 77 || WEXITSTATUS(status) == 127)) {

@@ -24,7 +24,7 @@ struct Trajectory {
 };
 
 Trajectory pytorch(const std::string &arguments) {
-    const auto script = std::filesystem::path(__FILE__).parent_path() / "pytorch_optimizer.py";
+    const auto script = std::filesystem::path(HALFSCOPE_TEST_FOLDER) / "pytorch_optimizer.py";
     const std::string command = "/usr/bin/python3 " + script.string() + " " + arguments;
     std::FILE *pipe = popen(command.c_str(), "r");
     REQUIRE(pipe != nullptr);

@@ -78,7 +78,7 @@ TEST_CASE("fp32 loss curves are as near to fp64 as PyTorch's are") {
     // Debian's PyTorch belongs to Debian's Python, whatever else is on the PATH.
     const char *chosen = std::getenv("HALFSCOPE_PYTHON");
     const std::string python = chosen ? chosen : "/usr/bin/python3";
-    const auto script = std::filesystem::path(__FILE__).parent_path() / "loss_curve.py";
+    const auto script = std::filesystem::path(HALFSCOPE_TEST_FOLDER) / "loss_curve.py";
     const std::string command = "'" + python + "' '" + script.string() + "' '" + directory.string() + "'";
     const int status = std::system(command.c_str());
     std::filesystem::remove_all(directory);
