@@ -41,6 +41,7 @@ struct Options {
 };
 
 std::string formats_of(const Kernel &kernel) {
+    if (kernel.task == kernels::Task::operation) return "fp32, fp16, bf16"; // of each operand and result
     const auto name = [](number::FormatId format) { return number::format_of(format).name; };
     std::string text(name(kernel.operands));
     if (kernel.accumulator) text += fmt::format(", {} sums", name(*kernel.accumulator));

@@ -25,7 +25,7 @@ def figures(record):
     rows.append(("the statistics pass, against the device's copy bandwidth",
                  percent(record["timings"]["statistics_vs_copy"]), "≥ 80 %"))
     for workload in record["training_steps"]:
-        model = workload["model"].split(":")[0]
+        model = f"{workload['model']} with {workload['batch']} samples"
         for recipe in workload["recipes"]:
             if recipe["recipe"] == "fp32":
                 continue

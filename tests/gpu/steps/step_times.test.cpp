@@ -1,5 +1,6 @@
 // The timing of training steps, on the CPU: the same loop that a device is timed by.
 #include "tests/gpu/steps/step_times.h"
+#include "emulation/model/zoo/zoo.h"
 
 #include <doctest/doctest.h>
 
@@ -26,7 +27,11 @@ TEST_CASE("steps of every recipe are timed, traced and not, and their memory rea
 }
 
 TEST_CASE("the networks that a device is timed on can be built") {
-    CHECK(timed_workloads().size() == 2);
-    CHECK(timed_workloads()[0].model.starts_with("gpt:"));
-    CHECK(timed_workloads()[1].model.starts_with("resnet20:"));
+    CHECK(timed_workloads().size() == 4);
+    for (const Workload &workload : timed_workloads()) {
+        CAPTURE(workload.model);
+        CHECK(workload.batch > 0);
+        if (!workload.model.starts_with("gpt:layers=12")) // 93 million weights
+            CHECK_NOTHROW((void)model::build_zoo_model(workload.model, 1));
+    }
 }
