@@ -8,10 +8,12 @@
 namespace halfscope::kernels::device::operations {
 
 inline constexpr int columns_a_block = 32;
+inline constexpr unsigned column_threads = columns_a_block * static_cast<unsigned>(ops::reduction::tree_lanes);
 
 /// out[column * chunks + chunk] = the tree of chunk blockIdx.y of load(column, 0), ..., load(column, n - 1).
 template <typename Step, typename Load>
-__global__ void column_trees_kernel(Load load, std::int64_t columns, std::int64_t n, std::int64_t chunks, float *out) {
+__global__ void __launch_bounds__(column_threads)
+    column_trees_kernel(Load load, std::int64_t columns, std::int64_t n, std::int64_t chunks, float *out) {
     constexpr int lanes = static_cast<int>(ops::reduction::tree_lanes);
     HALFSCOPE_SHARED(float, values, [lanes][columns_a_block]);
     const int inside = static_cast<int>(threadIdx.x) % columns_a_block;
@@ -41,10 +43,10 @@ void column_trees(const char *name, const Load &load, std::int64_t columns, std:
     if (columns < columns_a_block || chunks > most_chunks) return chunked_trees<Step>(name, load, columns, n, out);
     const dim3 grid(static_cast<unsigned>((columns + columns_a_block - 1) / columns_a_block),
                     static_cast<unsigned>(chunks));
-    constexpr unsigned block = columns_a_block * static_cast<unsigned>(ops::reduction::tree_lanes);
-    if (chunks == 1) return launch(name, column_trees_kernel<Step, Load>, grid, block, load, columns, n, chunks, out);
+    if (chunks == 1)
+        return launch(name, column_trees_kernel<Step, Load>, grid, column_threads, load, columns, n, chunks, out);
     const DeviceArray<float> partial(static_cast<std::size_t>(columns * chunks));
-    launch(name, column_trees_kernel<Step, Load>, grid, block, load, columns, n, chunks, partial.data());
+    launch(name, column_trees_kernel<Step, Load>, grid, column_threads, load, columns, n, chunks, partial.data());
     chunked_trees<Step>(name, ChunkResults{partial.data(), chunks}, columns, chunks, out);
 }
 
