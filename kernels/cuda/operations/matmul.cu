@@ -53,10 +53,10 @@ std::int64_t product(const std::vector<std::int64_t> &sizes) {
 }
 
 /// Where an operand's matrices, of `matrix` elements, lie for each batch of a result with these leading axes.
-Batches batches_of(const std::vector<std::int64_t> &batch, const ops::Shape &operand, std::int64_t matrix) {
+Axes batches_of(const std::vector<std::int64_t> &batch, const ops::Shape &operand, std::int64_t matrix) {
     const int shift = static_cast<int>(batch.size()) - (operand.rank() - 2);
     std::int64_t sizes[ops::Shape::max_rank], strides[ops::Shape::max_rank], reached = matrix;
-    Batches at;
+    Axes at;
     for (int axis = static_cast<int>(batch.size()) - 1; axis >= 0; --axis) { // innermost first
         const std::int64_t size = batch[static_cast<std::size_t>(axis)], own = axis < shift ? 1 : operand[axis - shift];
         const std::int64_t stride = own == 1 ? 0 : reached;
@@ -90,7 +90,7 @@ bool batch_axes(const ops::Shape &a, const ops::Shape &b, std::vector<std::int64
 }
 
 /// An operand of the product, transposed or not.
-Matrices matrices_of(const ops::TensorView &view, bool transposed, const Batches &batches) {
+Matrices matrices_of(const ops::TensorView &view, bool transposed, const Axes &batches) {
     const std::int64_t rows = view.shape[view.shape.rank() - 2], columns = view.shape[view.shape.rank() - 1];
     if (transposed) return {Operand(view), columns, rows, 1, columns, batches};
     return {Operand(view), rows, columns, columns, 1, batches};

@@ -1,27 +1,12 @@
 // Operands of batched matrix products, in any layout, and what follows a product's sum.
 #pragma once
 
+#include "kernels/cuda/operations/axes.cuh"
 #include "kernels/cuda/operations/operand.cuh"
 #include "kernels/cuda/operations/stored.cuh"
 #include "kernels/cuda/operations/unit_model.cuh"
 
 namespace halfscope::kernels::device::operations {
-
-/// Where the matrices of a batch lie: the result's leading axes, merged where the operand allows, and the operand's
-/// stride along each, 0 where it is broadcast.
-struct Batches {
-    int rank = 0;
-    std::int64_t sizes[ops::Shape::max_rank] = {}, strides[ops::Shape::max_rank] = {};
-
-    [[nodiscard]] __device__ std::int64_t offset(std::int64_t batch) const {
-        std::int64_t at = 0;
-        for (int axis = rank - 1; axis > 0; --axis) {
-            at += batch % sizes[axis] * strides[axis];
-            batch /= sizes[axis];
-        }
-        return rank > 0 ? at + batch * strides[0] : at;
-    }
-};
 
 /// One of an operand's matrices.
 struct Matrix {
@@ -33,11 +18,11 @@ struct Matrix {
     }
 };
 
-/// An operand: matrices of rows x columns.
+/// An operand: matrices of rows x columns, where the result's leading axes say.
 struct Matrices {
     Operand values;
     std::int64_t rows, columns, row_stride, column_stride;
-    Batches batches;
+    Axes batches;
 
     [[nodiscard]] __device__ Matrix of(std::int64_t batch) const {
         return {values, batches.offset(batch), row_stride, column_stride};

@@ -2,6 +2,7 @@
 // neighbouring results lie side by side, a warp 32 of them.
 #include "emulation/ops/reduction/reduction_axes.h"
 #include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/operations/axes.cuh"
 #include "kernels/cuda/operations/column_tree.cuh"
 #include "kernels/cuda/operations/operand.cuh"
 #include "kernels/cuda/operations/operations.h"
@@ -14,24 +15,13 @@ namespace {
 
 using ops::OpKind;
 
-/// Some axes of a dense operand, merged.
-struct Axes {
-    int rank = 0;
-    std::int64_t sizes[ops::Shape::max_rank] = {}, strides[ops::Shape::max_rank] = {};
-
-    explicit Axes(const ops::reduction::AxisGroup &group) : rank(static_cast<int>(group.sizes.size())) {
-        std::copy(group.sizes.begin(), group.sizes.end(), sizes);
-        std::copy(group.strides.begin(), group.strides.end(), strides);
-    }
-    [[nodiscard]] __device__ std::int64_t offset(std::int64_t index) const {
-        std::int64_t at = 0;
-        for (int axis = rank - 1; axis > 0; --axis) {
-            at += index % sizes[axis] * strides[axis];
-            index /= sizes[axis];
-        }
-        return rank > 0 ? at + index * strides[0] : at;
-    }
-};
+Axes axes_of(const ops::reduction::AxisGroup &group) {
+    Axes axes;
+    axes.rank = static_cast<int>(group.sizes.size());
+    std::copy(group.sizes.begin(), group.sizes.end(), axes.sizes);
+    std::copy(group.strides.begin(), group.strides.end(), axes.strides);
+    return axes;
+}
 
 /// Value i of what is reduced to one result.
 template <bool squared> struct Reduced {
@@ -57,7 +47,7 @@ bool run_reduction(const ops::KernelCall &call) {
     if (n == 0 && kind != OpKind::reduce_sum) return false;
     if (results == 0) return true;
     const Result result(call, 0);
-    const Axes kept(axes.kept), reduced(axes.reduced);
+    const Axes kept = axes_of(axes.kept), reduced = axes_of(axes.reduced);
     const auto trees = [&]<typename Step>(const auto &load, Step) {
         if (axes.reduced_innermost)
             chunked_trees<Step>("reduction kernel", load, results, n, result.values());

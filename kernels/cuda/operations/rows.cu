@@ -10,6 +10,8 @@
 #include "kernels/cuda/tree.cuh"
 
 #include <algorithm>
+#include <memory>
+#include <optional>
 
 namespace halfscope::kernels::device::operations {
 namespace {
@@ -179,15 +181,24 @@ bool have_elements(std::span<const ops::TensorView> views, std::int64_t elements
                        [elements](const ops::TensorView &view) { return view.shape.elements() == elements; });
 }
 
-bool run_layer_norm(const ops::KernelCall &call) {
-    const auto &attributes = call.operation.get<ops::Normalization>();
-    if (call.inputs.empty() || call.inputs.size() > 3 || (call.outputs.size() != 1 && call.outputs.size() != 3) ||
-        !(call.outputs[0].shape == call.inputs[0].shape) || attributes.axis < 0)
-        return false;
-    const Rows rows(call.inputs[0].shape, attributes.axis);
+/// The rows of (x, weights of a row's length...) -> y, values of each row...; none where something does not fit, and
+/// the host then says what.
+std::optional<Rows> rows_of_norm(const ops::KernelCall &call) {
+    const int axis = call.operation.get<ops::Normalization>().axis;
+    if (call.inputs.empty() || call.outputs.empty() || !(call.outputs[0].shape == call.inputs[0].shape) || axis < 0)
+        return {};
+    const Rows rows(call.inputs[0].shape, axis);
     if (rows.rows == 0 || rows.n == 0 || !have_elements(call.inputs.subspan(1), rows.n) ||
         !have_elements(call.outputs.subspan(1), rows.rows))
-        return false;
+        return {};
+    return rows;
+}
+
+bool run_layer_norm(const ops::KernelCall &call) {
+    const auto &attributes = call.operation.get<ops::Normalization>();
+    const std::optional<Rows> fitting = rows_of_norm(call);
+    if (!fitting || call.inputs.size() > 3 || (call.outputs.size() != 1 && call.outputs.size() != 3)) return false;
+    const Rows &rows = *fitting;
     const Result y(call, 0);
     std::unique_ptr<Result> mean, rstd;
     if (call.outputs.size() == 3) {
@@ -209,13 +220,9 @@ bool run_layer_norm(const ops::KernelCall &call) {
 
 bool run_rms_norm(const ops::KernelCall &call) {
     const auto &attributes = call.operation.get<ops::Normalization>();
-    if (call.inputs.empty() || call.inputs.size() > 2 || call.outputs.empty() || call.outputs.size() > 2 ||
-        !(call.outputs[0].shape == call.inputs[0].shape) || attributes.axis < 0)
-        return false;
-    const Rows rows(call.inputs[0].shape, attributes.axis);
-    if (rows.rows == 0 || rows.n == 0 || !have_elements(call.inputs.subspan(1), rows.n) ||
-        !have_elements(call.outputs.subspan(1), rows.rows))
-        return false;
+    const std::optional<Rows> fitting = rows_of_norm(call);
+    if (!fitting || call.inputs.size() > 2 || call.outputs.size() > 2) return false;
+    const Rows &rows = *fitting;
     const Result y(call, 0);
     const std::unique_ptr<Result> rstd = call.outputs.size() > 1 ? std::make_unique<Result>(call, 1) : nullptr;
     over_rows(rows.rows, rows.n, [&](unsigned grid, Chunks chunks) {
