@@ -1,11 +1,13 @@
 #include "reports/render/difference_text.h"
 
+#include "analysis/statistics/wording.h"
 #include "reports/render/difference_wording.h"
 #include "reports/render/hanging_text.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace halfscope::reports {
 namespace {
@@ -30,10 +32,10 @@ std::string difference_text(const analysis::RunDifference &difference, std::stri
     text.put();
     std::size_t name_width = 4;
     for (const auto &recipe : difference.recipes) name_width = std::max(name_width, columns(recipe.name));
-    text.put(fmt::format("  {}  final loss {:.4g}{}", fitted("fp32", name_width, style), difference.reference_before,
-                         difference.reference_before == difference.reference_after
-                             ? ", as before"
-                             : fmt::format(" → {:.4g}", difference.reference_after)));
+    const double before_loss = difference.reference_before, after_loss = difference.reference_after;
+    const bool as_before = before_loss == after_loss || (std::isnan(before_loss) && std::isnan(after_loss));
+    text.put(fmt::format("  {}  final loss {}{}", fitted("fp32", name_width, style), analysis::figure(before_loss),
+                         as_before ? ", as before" : " → " + analysis::figure(after_loss)));
     for (const auto &recipe : difference.recipes) {
         const std::string outcome = outcome_change(recipe);
         text.put(

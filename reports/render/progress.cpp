@@ -52,7 +52,10 @@ void Progress::begin(std::string run, std::int64_t steps, int index, int runs, s
     runs_ = std::max(runs, index);
     loss_ = std::nan("");
     begun_ = options_.seconds();
-    drawn_ = -1;
+    if (options_.redraw)
+        drawn_ = -1; // a new bar at once; lines keep their distance over runs
+    else if (drawn_ < 0)
+        drawn_ = begun_;
     tenths_shown_ = 10 * finished_ / steps_;
     running_ = true;
     if (options_.redraw) draw();
@@ -61,7 +64,7 @@ void Progress::begin(std::string run, std::int64_t steps, int index, int runs, s
 void Progress::step(std::int64_t finished, double loss) {
     if (!running_) return;
     finished_ = finished;
-    loss_ = loss;
+    loss_ = std::isnan(loss) ? std::nan("") : loss; // a NaN's sign says nothing
     if (options_.redraw) {
         const double now = options_.seconds();
         if (drawn_ < 0 || now - drawn_ >= options_.redraw_every) draw();
@@ -69,7 +72,10 @@ void Progress::step(std::int64_t finished, double loss) {
     }
     const std::int64_t tenths = std::min<std::int64_t>(10, 10 * finished_ / steps_);
     if (tenths <= tenths_shown_) return;
+    const double now = options_.seconds();
+    if (finished_ < steps_ && now - drawn_ < options_.line_every) return;
     tenths_shown_ = tenths;
+    drawn_ = now;
     options_.write(plain_line() + '\n');
 }
 

@@ -1,4 +1,5 @@
-// Shows how far long work has come: a bar that is redrawn on a terminal, otherwise a line about every tenth of a run.
+// Shows how far long work has come: a bar that is redrawn on a terminal, otherwise a line about every tenth of a run,
+// fewer where a run takes seconds.
 #pragma once
 
 #include "reports/render/terminal_text.h"
@@ -15,11 +16,12 @@ namespace halfscope::reports {
 class Progress {
   public:
     struct Options {
-        bool redraw = false; ///< one line drawn over and over; false: whole lines, about ten a run
+        bool redraw = false; ///< one line drawn over and over; false: whole lines, at most ten a run
         TerminalStyle style;
         std::function<void(std::string_view)> write; ///< takes the text, escape sequences and line ends included
         std::function<double()> seconds;             ///< a clock that never goes back; unset: the steady clock
         double redraw_every = 0.1;                   ///< seconds between two redraws
+        double line_every = 2;                       ///< seconds between two whole lines, a run's last left aside
     };
 
     explicit Progress(Options options);

@@ -1,6 +1,7 @@
 #include "reports/render/progress.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <limits>
@@ -28,7 +29,7 @@ struct Screen {
 
 } // namespace
 
-TEST_CASE("away from a terminal: about ten lines a run, whole and plain") {
+TEST_CASE("away from a terminal: ten lines a run, whole and plain") {
     Screen screen;
     Progress progress(screen.options(false));
     progress.begin("fp16-amp", 1000, 2, 4);
@@ -47,9 +48,28 @@ TEST_CASE("a run of fewer than ten steps says no more than its steps") {
     Screen screen;
     Progress progress(screen.options(false));
     progress.begin("fp32", 3);
-    for (int step = 1; step <= 3; ++step) progress.step(step, std::numeric_limits<double>::quiet_NaN());
+    for (int step = 1; step <= 3; ++step) {
+        screen.now += 5;
+        progress.step(step, -std::numeric_limits<double>::quiet_NaN());
+    }
     CHECK(std::count(screen.text.begin(), screen.text.end(), '\n') == 3);
     CHECK(screen.text.find("step 3/3, loss nan") != std::string::npos);
+}
+
+TEST_CASE("runs of a second each say their end, not every tenth") {
+    Screen screen;
+    Progress progress(screen.options(false));
+    for (int run = 1; run <= 4; ++run) {
+        progress.begin("fp32", 60, run, 4);
+        for (int step = 1; step <= 60; ++step) {
+            screen.now += 1. / 60;
+            progress.step(step, 0.5);
+        }
+        progress.end();
+        CHECK(screen.text.find(fmt::format("fp32 ({}/4): step 60/60, loss 0.5, {} s left", run, 4 - run)) !=
+              std::string::npos);
+    }
+    CHECK(std::count(screen.text.begin(), screen.text.end(), '\n') <= 6); // four ends, at most two of every two seconds
 }
 
 TEST_CASE("on a terminal: one line drawn over, at most ten times a second, gone in the end") {
