@@ -107,6 +107,7 @@ Signature signature_of(OpKind kind) {
     case OpKind::reduce_product:
     case OpKind::reduce_sum_squares:
     case OpKind::argmax: return {1, 1, A::reduction, shapes::reduction};
+    case OpKind::top_k: return {1, 1, A::axis, shapes::reduction};
     case OpKind::cumulative_sum: return {1, 1, A::axis, shapes::reduction};
     case OpKind::matmul: return {2, 3, A::matmul, shapes::matmul};
     case OpKind::convolution: return {2, 3, A::convolution, shapes::convolution};
@@ -153,6 +154,8 @@ Signature signature_of(OpKind kind) {
     case OpKind::trilu: return {1, 1, A::scalars, shapes::movement};
     case OpKind::dropout: return {1, 1, A::scalars, shapes::random};
     case OpKind::dropout_gradient: return {2, 2, A::scalars, shapes::random};
+    case OpKind::random_uniform:
+    case OpKind::random_normal: return {1, 1, A::scalars, shapes::random};
     case OpKind::fill: return {0, 0, A::scalars, shapes::random};
     case OpKind::unscale_check: return {2, any_number, A::nothing, shapes::training};
     case OpKind::sgd_step: return {2, 4, A::optimizer, shapes::training};

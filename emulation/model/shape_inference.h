@@ -35,8 +35,8 @@ struct InferenceRequest {
     std::string_view node;
     std::span<const Operand> operands;
     std::optional<ops::DType> output_dtype; ///< of the floating results; required for cast
-    /// Required where operands do not decide it: reshape, expand, fill, one_hot (its Axis' size), resize_nearest, and
-    /// the gradients of convolution, pooling, slice, gather, resize and nll_loss.
+    /// Required where operands do not decide it: reshape, expand, fill, one_hot (its Axis' size), top_k (how many),
+    /// resize_nearest, and the gradients of convolution, pooling, slice, gather, resize and nll_loss.
     std::optional<ops::Shape> output_shape;
 
     /// std::invalid_argument "node 'fc1' (matmul): <reason>; operands are fp32 [64, 784], fp32 [785, 10]".

@@ -35,7 +35,14 @@ inline constexpr std::array<std::uint32_t, 2> philox_key_increments{0x9E3779B9u,
 
 /// What a stream is for. It is part of the counter, so that the same (seed, step, tensor) may serve several uses
 /// without repeating a word.
-enum class RandomPurpose : std::uint8_t { rounding = 0, dropout = 1, initialisation = 2, shuffling = 3, data = 4 };
+enum class RandomPurpose : std::uint8_t {
+    rounding = 0,
+    dropout = 1,
+    initialisation = 2,
+    shuffling = 3,
+    data = 4,
+    sampling = 5, ///< values that a model draws in its forward pass
+};
 
 /// The words of one stream: word(i) is word i mod 4 of Philox block i / 4.
 /// key = (seed low, seed high); counter = (block low, block high with the purpose in its top byte, step, tensor).

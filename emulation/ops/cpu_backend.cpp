@@ -20,6 +20,7 @@ Kernel family_of(OpKind kind) {
     case OpKind::reduce_product:
     case OpKind::reduce_sum_squares:
     case OpKind::argmax:
+    case OpKind::top_k:
     case OpKind::cumulative_sum: return run_reduction;
     case OpKind::matmul: return run_matmul;
     case OpKind::convolution:
@@ -64,6 +65,8 @@ Kernel family_of(OpKind kind) {
     case OpKind::slice_gradient:
     case OpKind::pad:
     case OpKind::trilu: return run_movement;
+    case OpKind::random_uniform:
+    case OpKind::random_normal:
     case OpKind::dropout:
     case OpKind::dropout_gradient: return run_random;
     case OpKind::unscale_check:

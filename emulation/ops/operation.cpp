@@ -77,6 +77,7 @@ std::string_view name_of(OpKind kind) {
     case OpKind::reduce_product: return "reduce_product";
     case OpKind::reduce_sum_squares: return "reduce_sum_squares";
     case OpKind::argmax: return "argmax";
+    case OpKind::top_k: return "top_k";
     case OpKind::matmul: return "matmul";
     case OpKind::convolution: return "convolution";
     case OpKind::convolution_input_gradient: return "convolution_input_gradient";
@@ -123,6 +124,8 @@ std::string_view name_of(OpKind kind) {
     case OpKind::resize_nearest_gradient: return "resize_nearest_gradient";
     case OpKind::dropout: return "dropout";
     case OpKind::dropout_gradient: return "dropout_gradient";
+    case OpKind::random_uniform: return "random_uniform";
+    case OpKind::random_normal: return "random_normal";
     case OpKind::fill: return "fill";
     case OpKind::unscale_check: return "unscale_check";
     case OpKind::sgd_step: return "sgd_step";

@@ -100,17 +100,20 @@ enum class OpKind : std::uint8_t {
     reduce_product,     ///< tree with * from 1
     reduce_sum_squares, ///< tree of x*x
     argmax,             ///< int64 index along the single axis, first of equals
+    top_k, ///< Axis; int64 indices of the largest along the axis, as many as the output has there, the largest first,
+           ///< of equals the lower index first, NaN above all numbers
     // --- matrix products
     matmul, ///< (A, B[, bias]) Matmul; per output one chain over k, then + bias (rounded in C), then rounding to
             ///< storage
-    // --- convolution, N C spatial (1 or 2 spatial axes), Convolution
-    convolution, ///< (x, w[, bias]); chain over (input channel, kernel y, kernel x), padding taps contribute x = +0;
-                 ///< then + bias
-    convolution_input_gradient,  ///< (dy, w) -> dx; chain over (output channel, kernel y, kernel x). Taps that the
-                                 ///< stride never puts on this pixel are skipped; taps whose output lies outside
-                                 ///< contribute dy = +0. Also the forward of ConvTranspose
-    convolution_weight_gradient, ///< (dy, x) -> dw; the pixel list (sample, oy, ox) is cut into chunks of 1024; a chain
-                                 ///< inside each, then tree over the chunks
+    // --- convolution, N C spatial (1 to 3 spatial axes; z, the outermost, and y are left out where there are fewer),
+    // Convolution
+    convolution, ///< (x, w[, bias]); chain over (input channel, kernel z, y, x), padding taps contribute x = +0; then
+                 ///< + bias
+    convolution_input_gradient,  ///< (dy, w) -> dx; chain over (output channel, kernel z, y, x). Taps that the stride
+                                 ///< never puts on this pixel are skipped; taps whose output lies outside contribute
+                                 ///< dy = +0. Also the forward of ConvTranspose
+    convolution_weight_gradient, ///< (dy, x) -> dw; the pixel list (sample, oz, oy, ox) is cut into chunks of 1024; a
+                                 ///< chain inside each, then tree over the chunks
     // --- pooling, Pooling
     max_pool,              ///< (x) -> y, int64 flat index of the winner in its plane (first of equals; NaN wins)
     max_pool_gradient,     ///< (dy, index) -> dx; contributions to one pixel added in output row-major order
@@ -176,6 +179,8 @@ enum class OpKind : std::uint8_t {
     dropout, ///< Scalars: alpha = ratio; (x) -> y, boolean mask; keep when a Philox uniform >= ratio; y = x * (1 / (1 -
              ///< ratio))
     dropout_gradient, ///< (dy, mask) -> dx
+    random_uniform,   ///< Scalars: alpha + (beta - alpha) * Philox uniform; (x) lends its shape, not its values
+    random_normal,    ///< Scalars: alpha + beta * Box-Muller of Philox words (random/philox.h); (x) as above
     fill,             ///< () -> alpha everywhere
     // --- training
     unscale_check, ///< (g..., scalar fp32 inverse scale) -> each g * inverse scale, fp32 scalar found = 1 when any
@@ -240,7 +245,7 @@ struct Matmul {
     /// unit's C operand enters the first fused add. In a model that accumulates in fp16 or bf16 it must be stored so.
     bool onto_third = false;
 };
-/// Window geometry; vectors have one entry per spatial axis (1 or 2). w is [out, in / groups, kernel...].
+/// Window geometry; vectors have one entry per spatial axis (1 to 3). w is [out, in / groups, kernel...].
 struct Convolution {
     std::vector<std::int64_t> strides, dilations, pads_begin, pads_end;
     std::int64_t groups = 1;
@@ -295,6 +300,11 @@ struct Operation {
 
 /// "layer_norm_gradient" for OpKind::layer_norm_gradient.
 [[nodiscard]] std::string_view name_of(OpKind kind);
+
+/// Whether a result depends on the random key.
+[[nodiscard]] constexpr bool draws(OpKind kind) {
+    return kind == OpKind::dropout || kind == OpKind::random_uniform || kind == OpKind::random_normal;
+}
 
 /// "hopper-fp16acc" and back; names as on the command line. `accumulation_from` throws std::invalid_argument with the
 /// list of names.

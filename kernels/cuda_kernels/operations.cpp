@@ -103,6 +103,8 @@ std::vector<Kernel> cuda_operations() {
                    among({OpKind::reduce_sum, OpKind::reduce_mean, OpKind::reduce_max, OpKind::reduce_min,
                           OpKind::reduce_product, OpKind::reduce_sum_squares})),
         operations("cuda-argmax", "exact: the first of equals, NaN above all", fast, among({OpKind::argmax})),
+        operations("cuda-top-k", "exact: the largest first, of equals the first, NaN above all", fast,
+                   among({OpKind::top_k})),
         operations("cuda-running-sums", "along the axis, one after the other", fast, among({OpKind::cumulative_sum})),
         operations(
             "cuda-softmax-and-gradients", "the tree along the row; steps of ops/operation.h", fast,
@@ -138,6 +140,8 @@ std::vector<Kernel> cuda_operations() {
         operations("cuda-dropout-and-gradient",
                    "kept where the element's Philox word says so; one product, then once to storage", fast,
                    among({OpKind::dropout, OpKind::dropout_gradient})),
+        operations("cuda-random-values", "Philox words; Box-Muller's steps as in random/philox.h, then once to storage",
+                   fast, among({OpKind::random_uniform, OpKind::random_normal})),
         operations("cuda-movement", "exact: reshape, transpose, expand, concat, slice and its gradient, pad, trilu",
                    fast,
                    among({OpKind::reshape, OpKind::transpose, OpKind::expand, OpKind::concat, OpKind::slice,

@@ -52,6 +52,7 @@ void add_products(CaseList &cases);
 void add_convolutions(CaseList &cases);
 void add_reductions(CaseList &cases);
 void add_argmax(CaseList &cases);
+void add_top_k(CaseList &cases);
 void add_running_sums(CaseList &cases);
 void add_softmaxes(CaseList &cases);
 void add_layer_norms(CaseList &cases);
@@ -66,6 +67,7 @@ void add_gather_elements(CaseList &cases);
 void add_one_hot(CaseList &cases);
 void add_movement(CaseList &cases);
 void add_dropout(CaseList &cases);
+void add_random_values(CaseList &cases);
 void add_optimizers(CaseList &cases);
 
 } // namespace halfscope::kernels

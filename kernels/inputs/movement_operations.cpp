@@ -114,6 +114,18 @@ void add_dropout(CaseList &cases) {
         }
 }
 
+void add_random_values(CaseList &cases) {
+    std::uint32_t i = 1100;
+    for (const OpKind kind : {OpKind::random_uniform, OpKind::random_normal})
+        for (const Shape &base : {Shape{5, 1013}, Shape{1}, Shape{2, 7, 9}})
+            for (const DType stored : case_types) {
+                const Shape shape = cases.grown(base);
+                cases.next(i)
+                    .add(kind, ops::Scalars{-0.75, 1.5}, {values(case_types[i % 3], shape, i)}, {{stored, shape}})
+                    .operation.rounding = rounding_in_turn(i);
+            }
+}
+
 void add_movement(CaseList &cases) {
     std::uint32_t i = 700;
     const auto move = [&](OpKind kind, const auto &attributes, const Shape &from, const Shape &to) {

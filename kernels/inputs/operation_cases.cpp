@@ -18,6 +18,7 @@ constexpr Family families[] = {
     {add_convolutions, ops::OpKind::convolution, ops::OpKind::convolution_weight_gradient},
     {add_reductions, ops::OpKind::reduce_sum, ops::OpKind::reduce_sum_squares},
     {add_argmax, ops::OpKind::argmax, ops::OpKind::argmax},
+    {add_top_k, ops::OpKind::top_k, ops::OpKind::top_k},
     {add_running_sums, ops::OpKind::cumulative_sum, ops::OpKind::cumulative_sum},
     {add_softmaxes, ops::OpKind::softmax, ops::OpKind::log_softmax_gradient},
     {add_layer_norms, ops::OpKind::layer_norm, ops::OpKind::layer_norm_gradient},
@@ -32,6 +33,7 @@ constexpr Family families[] = {
     {add_one_hot, ops::OpKind::one_hot, ops::OpKind::one_hot},
     {add_movement, ops::OpKind::transpose, ops::OpKind::trilu},
     {add_dropout, ops::OpKind::dropout, ops::OpKind::dropout_gradient},
+    {add_random_values, ops::OpKind::random_uniform, ops::OpKind::random_normal},
     {add_optimizers, ops::OpKind::unscale_check, ops::OpKind::adam_step},
 };
 

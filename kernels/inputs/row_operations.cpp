@@ -63,6 +63,23 @@ void add_argmax(CaseList &cases) {
                       {{DType::int64, Shape{}}});
 }
 
+void add_top_k(CaseList &cases) {
+    std::uint32_t i = 860;
+    for (const int axis : {0, 1, 2}) {
+        const Shape shape = cases.grown(Shape{7, 67, 3}, axis == 0 ? 1 : 0); // more lines, not longer ones
+        for (const std::int64_t kept : {std::int64_t{1}, shape[axis] / 2, shape[axis]}) {
+            Shape winners = shape;
+            winners[axis] = kept;
+            for (const DType stored : case_types)
+                for (const bool specials : {false, true}) // without: a few values, most of them more than once
+                    cases.next(i).add(OpKind::top_k, ops::Axis{axis},
+                                      {values(stored, shape, i, specials ? 0 : -24, specials, specials)},
+                                      {{DType::int64, winners}});
+            cases.next(i).add(OpKind::top_k, ops::Axis{axis}, {integers(shape, i, -5, 5)}, {{DType::int64, winners}});
+        }
+    }
+}
+
 void add_running_sums(CaseList &cases) {
     std::uint32_t i = 880;
     const Shape shape = cases.grown(Shape{5, 41, 7});

@@ -19,9 +19,12 @@ Derivative derivative_of(ops::OpKind kind) {
     case OpKind::greater_equal:
     case OpKind::logical_and:
     case OpKind::logical_or: return {nullptr, "its result is boolean"};
-    case OpKind::argmax: return {nullptr, "its result is an index"};
+    case OpKind::argmax:
+    case OpKind::top_k: return {nullptr, "its result is an index"};
     case OpKind::one_hot: return {nullptr, "its operand is an index"};
     case OpKind::fill: return {nullptr, "it has no operand"};
+    case OpKind::random_uniform:
+    case OpKind::random_normal: return {nullptr, "it takes its operand's shape, not its values"};
     case OpKind::unscale_check:
     case OpKind::sgd_step:
     case OpKind::adam_step: return {nullptr, "it belongs to the optimizer step, after the backward pass"};

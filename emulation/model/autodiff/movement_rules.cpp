@@ -1,4 +1,5 @@
-// Gathers and data movement: the gradient moves back; elements read several times add up.
+// Gathers, their gradients (which a forward pass uses as scatters) and data movement: the gradient moves back; elements
+// read several times add up.
 #include "emulation/model/autodiff/rules.h"
 
 namespace halfscope::model::autodiff {
@@ -9,6 +10,10 @@ using ops::OpKind;
 template <OpKind kind> void scatter(Backward &b) {
     const ValueId data = b.operand(0);
     b.give(0, b.emit({kind, b.operation().attributes, {}}, {b.dy(), b.operand(1)}, b.dtype(data), b.shape(data)));
+}
+
+template <OpKind kind> void gather_back(Backward &b) {
+    b.give(0, b.emit({kind, b.operation().attributes, {}}, {b.dy(), b.operand(1)}));
 }
 
 void transpose(Backward &b) {
@@ -62,6 +67,8 @@ Rule movement_rule(OpKind kind) {
     switch (kind) {
     case OpKind::gather: return scatter<OpKind::gather_gradient>;
     case OpKind::gather_elements: return scatter<OpKind::gather_elements_gradient>;
+    case OpKind::gather_gradient: return gather_back<OpKind::gather>;
+    case OpKind::gather_elements_gradient: return gather_back<OpKind::gather_elements>;
     case OpKind::transpose: return transpose;
     case OpKind::reshape: return reshape;
     case OpKind::expand: return expand;

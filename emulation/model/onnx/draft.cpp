@@ -56,6 +56,11 @@ std::string policy_of(ops::OpKind kind) {
     case OpKind::batch_norm_inference: return "batch_norm";
     case OpKind::gather: return "index_select";
     case OpKind::gather_elements: return "gather";
+    case OpKind::gather_gradient: return "index_add";
+    case OpKind::gather_elements_gradient: return "scatter_add";
+    case OpKind::top_k: return "topk";
+    case OpKind::random_uniform: return "rand_like";
+    case OpKind::random_normal: return "randn_like";
     case OpKind::transpose: return "permute";
     case OpKind::concat: return "cat";
     case OpKind::cumulative_sum: return "cumsum";
@@ -98,7 +103,7 @@ std::vector<ValueId> Draft::emit(ops::Operation operation, std::vector<ValueId> 
     for (const Result &result : results)
         (void)checked_shape({result.shape.sizes().begin(), result.shape.sizes().end()}, "its result");
 
-    if (known && operation.kind != ops::OpKind::dropout && results.size() == 1) {
+    if (known && !ops::draws(operation.kind) && results.size() == 1) {
         if (results[0].shape.elements() > largest_constant)
             throw std::runtime_error(
                 fmt::format("it would make a constant of {} elements", results[0].shape.elements()));

@@ -133,7 +133,7 @@ std::vector<Tap> taps_of(const Rule &rule, double scale, std::int64_t in, std::i
 
 /// PyTorch's rule along every axis after the first two: the operation itself can do it.
 bool is_plain_nearest(const Rule &rule, const Shape &from, const Target &target) {
-    if (rule.mode != "nearest" || from.rank() < 3 || from.rank() > 4) return false;
+    if (rule.mode != "nearest" || from.rank() < 3 || from.rank() > 5) return false;
     for (int i = 0; i < from.rank(); ++i) {
         const std::int64_t in = from[i], out = target.shape[i];
         if (i < 2 && in != out) return false;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 
 namespace halfscope::model::importing {
@@ -104,11 +105,40 @@ void split(NodeContext &node) {
     if (start != shape[axis]) throw std::runtime_error("its parts do not fill the axis");
 }
 
-/// Constant padding; a negative pad cuts. Pads are an attribute before opset 11.
+/// Which element of an axis of `size` a padded place repeats; `place` counts from the axis' first element.
+std::int64_t mirrored(std::int64_t place, std::int64_t size) {
+    const std::int64_t period = std::max<std::int64_t>(1, 2 * (size - 1));
+    const std::int64_t within = (place % period + period) % period;
+    return std::min(within, period - within);
+}
+std::int64_t clamped(std::int64_t place, std::int64_t size) { return std::clamp<std::int64_t>(place, 0, size - 1); }
+std::int64_t wrapped(std::int64_t place, std::int64_t size) { return (place % size + size) % size; }
+
+using Repeats = std::int64_t (*)(std::int64_t place, std::int64_t size);
+
+/// Padding with elements of the operand: one gather per padded axis.
+ValueId repeat(NodeContext &node, ValueId x, const ops::Slice &pads, Repeats source, const std::string &policy) {
+    for (int axis = 0; axis < node.rank(x); ++axis) {
+        const std::int64_t before = pads.starts[static_cast<std::size_t>(axis)],
+                           after = pads.ends[static_cast<std::size_t>(axis)], size = node.shape(x)[axis];
+        if (before == 0 && after == 0) continue;
+        if (size == 0) throw std::runtime_error("it repeats elements of an empty axis");
+        (void)checked_shape({before + size + after}, "its result");
+        std::vector<std::int64_t> picks;
+        for (std::int64_t place = -before; place < size + after; ++place) picks.push_back(source(place, size));
+        x = node.emit({OpKind::gather, ops::Axis{axis}, {}}, {x, node.integers_constant(picks)}, {policy});
+    }
+    return x;
+}
+
+/// A negative pad cuts. Pads are an attribute before opset 11.
 void pad(NodeContext &node) {
     ValueId x = node.in(0);
     const std::string mode = node.node.text("mode", "constant");
-    if (mode != "constant") throw Unsupported("attribute mode = " + mode);
+    const std::map<std::string, std::pair<Repeats, std::string>> repeating{
+        {"reflect", {mirrored, "reflection_pad"}}, {"edge", {clamped, "replication_pad"}}, {"wrap", {wrapped, "pad"}}};
+    const auto repeats = repeating.find(mode);
+    if (mode != "constant" && repeats == repeating.end()) throw Unsupported("attribute mode = " + mode);
     const int rank = node.rank(x);
     const auto stated = node.attribute_or_operand("pads", 1);
     std::vector<int> axes;
@@ -143,6 +173,8 @@ void pad(NodeContext &node) {
         return std::all_of(list.begin(), list.end(), [](std::int64_t p) { return p == 0; });
     };
     if (none_set(pads.starts) && none_set(pads.ends)) return node.bind(0, x);
+    if (repeats != repeating.end())
+        return node.bind(0, repeat(node, x, pads, repeats->second.first, repeats->second.second));
     node.bind(0, node.emit({OpKind::pad, std::move(pads), {}}, {x}, {"constant_pad_nd"}));
 }
 

@@ -14,7 +14,7 @@ using Sizes = std::vector<std::int64_t>;
 
 std::size_t spatial_axes(const NodeContext &node, ValueId x) {
     const int rank = node.rank(x);
-    if (rank < 3 || rank > 4) throw Unsupported(fmt::format("{} spatial axes (1 or 2 are supported)", rank - 2));
+    if (rank < 3 || rank > 5) throw Unsupported(fmt::format("{} spatial axes (1 to 3 are supported)", rank - 2));
     return static_cast<std::size_t>(rank - 2);
 }
 

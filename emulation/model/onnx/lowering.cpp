@@ -167,7 +167,8 @@ class Lowering {
         if (poisoned) return poison(node);
         const Origin origin = origin_of(node, position);
         NodeContext context(draft_, node, origin, model_.opset, options_, notes_);
-        context.inline_graph = [this](const FileGraph &graph) { return inline_graph(graph); };
+        context.inline_graph = [this](const FileGraph &graph, const std::vector<ValueId> &given,
+                                      const std::string &suffix) { return inline_graph(graph, given, suffix); };
         try {
             for (const std::string &input : node.inputs) context.operands.push_back(lookup(input));
             context.results.assign(node.outputs.size(), none);
@@ -200,7 +201,7 @@ class Lowering {
             }
             scope_[node.outputs[i]] = results[i];
             DraftValue &value = draft_.value(results[i]);
-            if (value.name.empty()) value.name = node.outputs[i];
+            if (value.name.empty()) value.name = node.outputs[i] + suffix_;
         }
     }
 
@@ -219,9 +220,17 @@ class Lowering {
         return true;
     }
 
-    std::vector<ValueId> inline_graph(const FileGraph &graph) {
+    std::vector<ValueId> inline_graph(const FileGraph &graph, const std::vector<ValueId> &given,
+                                      const std::string &suffix) {
         const auto outer = scope_;
-        add_initializers(graph);
+        const std::string outer_suffix = suffix_;
+        suffix_ += suffix;
+        // Every turn of a loop reads the same parameters.
+        auto &parameters = inlined_parameters_[&graph];
+        for (const auto &[name, id] : parameters) scope_[name] = id;
+        if (parameters.empty())
+            for (const auto &[name, tensor] : graph.initializers) parameters[name] = add_parameter(name, tensor);
+        for (std::size_t i = 0; i < given.size(); ++i) scope_[graph.inputs.at(i).name] = given[i];
         lower_nodes(graph);
         std::vector<ValueId> outputs;
         for (const std::string &name : graph.outputs) {
@@ -229,6 +238,7 @@ class Lowering {
             outputs.push_back(lookup(name));
         }
         scope_ = outer;
+        suffix_ = outer_suffix;
         return outputs;
     }
 
@@ -241,6 +251,8 @@ class Lowering {
     std::unordered_set<std::string> poisoned_;
     std::unordered_map<std::string, std::string> missing_; ///< a result nobody can have -> its node
     std::vector<std::string> unsupported_;
+    std::unordered_map<const FileGraph *, std::map<std::string, ValueId>> inlined_parameters_;
+    std::string suffix_; ///< of the turns of the loops around the node that is lowered
     std::string batch_symbol_;
     std::size_t position_ = 0;
 };
@@ -259,6 +271,8 @@ const RuleTable &rules() {
         add_shape_rules(made);
         add_slicing_rules(made);
         add_indexing_rules(made);
+        add_scatter_rules(made);
+        add_random_rules(made);
         add_constant_rules(made);
         add_reduction_rules(made);
         add_product_rules(made);

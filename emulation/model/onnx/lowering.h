@@ -42,8 +42,10 @@ class NodeContext {
     Notes &notes;
     std::vector<ValueId> operands; ///< model::none where left out
     std::vector<ValueId> results;  ///< one per output of the node; model::none until bound
-    /// Inlines a subgraph and returns its outputs.
-    std::function<std::vector<ValueId>(const FileGraph &)> inline_graph;
+    /// Inlines a subgraph whose inputs are `given`, and returns its outputs; `suffix` tells its tensors' names from
+    /// those of another turn.
+    std::function<std::vector<ValueId>(const FileGraph &, const std::vector<ValueId> &given, const std::string &suffix)>
+        inline_graph;
 
     [[nodiscard]] bool has(std::size_t index) const { return index < operands.size() && operands[index] != none; }
     /// A required operand; throws when it is left out.
@@ -96,6 +98,8 @@ void add_activation_rules(RuleTable &table);
 void add_shape_rules(RuleTable &table);
 void add_slicing_rules(RuleTable &table);
 void add_indexing_rules(RuleTable &table);
+void add_scatter_rules(RuleTable &table);
+void add_random_rules(RuleTable &table);
 void add_constant_rules(RuleTable &table);
 void add_reduction_rules(RuleTable &table);
 void add_product_rules(RuleTable &table);

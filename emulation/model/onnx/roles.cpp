@@ -29,6 +29,9 @@ bool differentiable(const DraftNode &node, std::size_t operand) {
     case OpKind::logical_not:
     case OpKind::is_nan:
     case OpKind::argmax:
+    case OpKind::top_k:
+    case OpKind::random_uniform:
+    case OpKind::random_normal:
     case OpKind::one_hot:
     case OpKind::sign:
     case OpKind::floor:

@@ -88,6 +88,14 @@ Results reduction(const InferenceRequest &request) {
         (void)checked_axis(request, 0);
         return {{ops::is_floating(x.dtype) ? floating_result(request) : x.dtype, x.shape}};
     }
+    if (kind == OpKind::top_k) {
+        const int axis = checked_axis(request, 0);
+        const ops::Shape &out = stated_shape(request);
+        ops::Shape whole = out;
+        if (axis < out.rank() && out[axis] <= x.shape[axis]) whole[axis] = x.shape[axis];
+        if (whole != x.shape) request.reject("its result " + out.text() + " is not a part along the axis");
+        return {{DType::int64, out}};
+    }
     const auto &attributes = request.operation.get<ops::Reduction>();
     if (kind == OpKind::argmax && attributes.axes.size() != 1) request.reject("it works along exactly one axis");
     ops::Shape shape;

@@ -169,6 +169,8 @@ Results random(const InferenceRequest &request) {
     case OpKind::dropout_gradient:
         require_shape(request, 1, request.operands[0].shape, "mask");
         return {{floating_result(request), request.operands[0].shape}};
+    case OpKind::random_uniform:
+    case OpKind::random_normal: return {{floating_result(request), request.operands[0].shape}};
     default: // fill
         return {{result_like(request, DType::fp32), stated_shape(request)}};
     }

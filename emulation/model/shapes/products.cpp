@@ -26,8 +26,8 @@ void require_axes(const InferenceRequest &request, std::size_t axes,
 }
 
 std::size_t spatial_axes(const InferenceRequest &request, const ops::Shape &shape) {
-    if (shape.rank() < 3 || shape.rank() > 4)
-        request.reject("it works on [batch, channels, length] or [batch, channels, height, width]");
+    if (shape.rank() < 3 || shape.rank() > 5)
+        request.reject("it works on [batch, channels, length], [..., height, width] or [..., depth, height, width]");
     return static_cast<std::size_t>(shape.rank() - 2);
 }
 

@@ -1,6 +1,7 @@
 #include "emulation/ops/convolution/geometry.h"
 #include "emulation/ops/convolution/indirect_product.h"
 #include "emulation/ops/convolution/padded_planes.h"
+#include "emulation/ops/convolution/volumetric.h"
 #include "emulation/ops/convolution/weight_gradient.h"
 #include "emulation/ops/kernels.h"
 #include "emulation/ops/matmul/accumulate.h"
@@ -243,6 +244,8 @@ template <typename C> void run(const KernelCall &call) {
     for (const TensorView &view : call.inputs)
         if (!is_floating(view.dtype)) call.reject("operands must be floating, got " + std::string(name_of(view.dtype)));
     require_available<C>(call, call.operation.get<Convolution>().accumulation);
+    if (call.inputs[0].shape.rank() == 5)
+        return run_volumetric<C>(call, [](const KernelCall &planar) { run<C>(planar); });
     switch (call.operation.kind) {
     case OpKind::convolution_input_gradient: input_gradient<C>(call); break;
     case OpKind::convolution_weight_gradient: weight_gradient<C>(call, result_memory<C>(call.outputs[0])); break;

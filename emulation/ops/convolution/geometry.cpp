@@ -6,7 +6,7 @@ ConvolutionGeometry geometry_of(const KernelCall &call, const Shape &x, const Sh
     const auto &attributes = call.operation.get<Convolution>();
     const int spatial = x.rank() - 2;
     if (spatial < 1 || spatial > 2 || w.rank() != x.rank() || y.rank() != x.rank())
-        call.reject("needs 1 or 2 spatial axes, got input " + x.text() + ", weights " + w.text() + ", output " +
+        call.reject("needs 1 to 3 spatial axes, got input " + x.text() + ", weights " + w.text() + ", output " +
                     y.text());
     const auto entries = static_cast<std::size_t>(spatial);
     if (attributes.strides.size() != entries || attributes.dilations.size() != entries ||

@@ -5,22 +5,29 @@
 namespace halfscope::ops::pooling {
 namespace {
 
-/// Calls visit(output element, divisor, first row, last row, first column, last column) for every window in row-major
-/// order.
+/// How many taps of output position `out` divide its sum, along one axis.
+std::int64_t divisor(const WindowAxis &axis, std::int64_t out, bool count_padding) {
+    return count_padding ? axis.counted_taps(out) : std::max<std::int64_t>(0, axis.last_tap(out) - axis.first_tap(out));
+}
+
+/// Calls visit(output element, divisor, for_each_tap) for every window in row-major order.
 template <typename C, typename Visit>
 void for_each_window(const Windows &windows, bool count_padding, const Visit &visit) {
-    const WindowAxis &rows = windows.rows, &columns = windows.columns;
-    for (std::int64_t row = 0; row < rows.output; ++row)
+    const WindowAxis &depths = windows.depths, &rows = windows.rows, &columns = windows.columns;
+    for (std::int64_t line = 0; line < depths.output * rows.output; ++line)
         for (std::int64_t column = 0; column < columns.output; ++column) {
+            const std::int64_t depth = line / rows.output, row = line % rows.output;
             const std::int64_t i0 = rows.first_tap(row), i1 = rows.last_tap(row);
             const std::int64_t j0 = columns.first_tap(column), j1 = columns.last_tap(column);
-            const std::int64_t count = count_padding
-                                           ? rows.counted_taps(row) * columns.counted_taps(column)
-                                           : std::max<std::int64_t>(0, i1 - i0) * std::max<std::int64_t>(0, j1 - j0);
-            visit(row * columns.output + column, static_cast<C>(count), [&](const auto &tap) {
-                for (std::int64_t i = i0; i < i1; ++i)
-                    for (std::int64_t j = j0; j < j1; ++j)
-                        tap(rows.position(row, i) * columns.input + columns.position(column, j));
+            const std::int64_t count = divisor(depths, depth, count_padding) * divisor(rows, row, count_padding) *
+                                       divisor(columns, column, count_padding);
+            visit(line * columns.output + column, static_cast<C>(count), [&](const auto &tap) {
+                for (std::int64_t k = depths.first_tap(depth); k < depths.last_tap(depth); ++k) {
+                    const std::int64_t plane = depths.position(depth, k) * rows.input;
+                    for (std::int64_t i = i0; i < i1; ++i)
+                        for (std::int64_t j = j0; j < j1; ++j)
+                            tap((plane + rows.position(row, i)) * columns.input + columns.position(column, j));
+                }
             });
         }
 }

@@ -24,28 +24,31 @@ Reach reach_of(const WindowAxis &axis, std::int64_t tap) {
 template <typename C>
 void pool_plane(const Windows &windows, const C *x, C *y, std::int64_t *index, std::vector<std::int32_t> &winners,
                 std::vector<C> &gathered) {
-    const WindowAxis &rows = windows.rows, &columns = windows.columns;
+    const WindowAxis &depths = windows.depths, &rows = windows.rows, &columns = windows.columns;
     winners.resize(static_cast<std::size_t>(columns.output));
     gathered.resize(static_cast<std::size_t>(columns.output));
-    for (std::int64_t row = 0; row < rows.output; ++row) {
-        C *best = y + row * columns.output;
+    for (std::int64_t line = 0; line < depths.output * rows.output; ++line) {
+        const std::int64_t depth = line / rows.output, row = line % rows.output;
+        C *best = y + line * columns.output;
         std::fill(best, best + columns.output, -std::numeric_limits<C>::infinity());
         std::fill(winners.begin(), winners.end(), -1);
-        for (std::int64_t i = rows.first_tap(row); i < rows.last_tap(row); ++i)
-            for (std::int64_t j = 0; j < columns.kernel; ++j) {
-                const Reach reach = reach_of(columns, j);
-                const std::int64_t at = rows.position(row, i) * columns.input + columns.position(reach.first, j);
-                const std::int64_t count = reach.last - reach.first;
-                const C *taps = x + at;
-                if (columns.stride != 1) {
-                    for (std::int64_t o = 0; o < count; ++o)
-                        gathered[static_cast<std::size_t>(o)] = x[at + o * columns.stride];
-                    taps = gathered.data();
+        for (std::int64_t k = depths.first_tap(depth); k < depths.last_tap(depth); ++k)
+            for (std::int64_t i = rows.first_tap(row); i < rows.last_tap(row); ++i)
+                for (std::int64_t j = 0; j < columns.kernel; ++j) {
+                    const Reach reach = reach_of(columns, j);
+                    const std::int64_t in_row = depths.position(depth, k) * rows.input + rows.position(row, i);
+                    const std::int64_t at = in_row * columns.input + columns.position(reach.first, j);
+                    const std::int64_t count = reach.last - reach.first;
+                    const C *taps = x + at;
+                    if (columns.stride != 1) {
+                        for (std::int64_t o = 0; o < count; ++o)
+                            gathered[static_cast<std::size_t>(o)] = x[at + o * columns.stride];
+                        taps = gathered.data();
+                    }
+                    take_taps(taps, static_cast<std::int32_t>(at), static_cast<std::int32_t>(columns.stride), count,
+                              best + reach.first, winners.data() + reach.first);
                 }
-                take_taps(taps, static_cast<std::int32_t>(at), static_cast<std::int32_t>(columns.stride), count,
-                          best + reach.first, winners.data() + reach.first);
-            }
-        std::copy(winners.begin(), winners.end(), index + row * columns.output);
+        std::copy(winners.begin(), winners.end(), index + line * columns.output);
     }
 }
 

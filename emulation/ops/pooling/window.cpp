@@ -32,9 +32,9 @@ WindowAxis axis_of(const KernelCall &call, const Pooling &pooling, std::size_t s
 Windows windows_of(const KernelCall &call, const Shape &input, const Shape &output) {
     const auto &pooling = call.operation.get<Pooling>();
     const int spatial = input.rank() - 2;
-    if (spatial < 1 || spatial > 2 || output.rank() != input.rank() || input[0] != output[0] || input[1] != output[1])
-        call.reject("needs [N, C, length] or [N, C, height, width], got input " + input.text() + " and output " +
-                    output.text());
+    if (spatial < 1 || spatial > 3 || output.rank() != input.rank() || input[0] != output[0] || input[1] != output[1])
+        call.reject("needs [N, C, length], [N, C, height, width] or [N, C, depth, height, width], got input " +
+                    input.text() + " and output " + output.text());
     const auto fits = [&](const std::vector<std::int64_t> &values, bool optional) {
         return (optional && values.empty()) || values.size() == static_cast<std::size_t>(spatial);
     };
@@ -43,12 +43,10 @@ Windows windows_of(const KernelCall &call, const Shape &input, const Shape &outp
         call.reject("kernel, strides, dilations and pads need one entry per spatial axis");
     Windows windows;
     windows.planes = input[0] * input[1];
-    std::size_t next = 0;
-    if (spatial == 2) {
-        windows.rows = axis_of(call, pooling, next, input[2], output[2]);
-        ++next;
-    }
-    windows.columns = axis_of(call, pooling, next, input[spatial + 1], output[spatial + 1]);
+    WindowAxis *axes[] = {&windows.depths, &windows.rows, &windows.columns}; // the last ones are there
+    for (int axis = 0; axis < spatial; ++axis)
+        *axes[3 - spatial + axis] =
+            axis_of(call, pooling, static_cast<std::size_t>(axis), input[axis + 2], output[axis + 2]);
     return windows;
 }
 

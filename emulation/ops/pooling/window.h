@@ -1,4 +1,5 @@
-// Window geometry of pooling: operands [N, C, spatial...] with 1 or 2 spatial axes, seen as planes of rows and columns.
+// Window geometry of pooling: operands [N, C, spatial...] with 1 to 3 spatial axes, seen as planes of depths, rows and
+// columns.
 #pragma once
 
 #include "emulation/ops/kernel_call.h"
@@ -47,10 +48,10 @@ struct WindowAxis {
 
 struct Windows {
     std::int64_t planes = 0; ///< N * C
-    WindowAxis rows, columns;
+    WindowAxis depths, rows, columns;
 
-    [[nodiscard]] constexpr std::int64_t input_plane() const { return rows.input * columns.input; }
-    [[nodiscard]] constexpr std::int64_t output_plane() const { return rows.output * columns.output; }
+    [[nodiscard]] constexpr std::int64_t input_plane() const { return depths.input * rows.input * columns.input; }
+    [[nodiscard]] constexpr std::int64_t output_plane() const { return depths.output * rows.output * columns.output; }
 };
 
 /// Geometry of a pooling of `input` to `output` (for a gradient: of dx's shape and dy's); rejects what does not fit.

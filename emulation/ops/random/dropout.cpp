@@ -1,5 +1,6 @@
 #include "emulation/ops/kernels.h"
 #include "emulation/ops/random/philox.h"
+#include "emulation/ops/random/values.h"
 #include "emulation/ops/random/words.h"
 
 #include <array>
@@ -58,6 +59,10 @@ template <typename C> void run(const KernelCall &call) {
 
 } // namespace
 
-void run_random(const KernelCall &call) { call.in_fp64() ? run<double>(call) : run<float>(call); }
+void run_random(const KernelCall &call) {
+    if (call.operation.kind == OpKind::random_uniform || call.operation.kind == OpKind::random_normal)
+        return random::draw_values(call);
+    call.in_fp64() ? run<double>(call) : run<float>(call);
+}
 
 } // namespace halfscope::ops

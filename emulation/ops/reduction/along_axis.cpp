@@ -1,7 +1,9 @@
-// argmax and cumulative_sum: sequential along one axis.
+// argmax, top_k and cumulative_sum: along one axis.
 #include "emulation/ops/reduction/reductions.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace halfscope::ops::reduction {
 namespace {
@@ -44,6 +46,24 @@ template <typename T> void first_largest(const KernelCall &call, const AlongAxis
         for (std::int64_t i = 1; i < along.length; ++i)
             for (std::int64_t a = 0; a < along.after; ++a)
                 if (wins(plane[i * along.after + a], plane[winners[a] * along.after + a])) winners[a] = i;
+    });
+}
+
+template <typename T> void largest_first(const KernelCall &call, const AlongAxis &along, const T *values) {
+    auto *out = call.outputs[0].as<std::int64_t>();
+    const std::int64_t kept = call.outputs[0].shape[call.operation.get<Axis>().axis];
+    call.threads.run(along.before, [&](std::int64_t b) {
+        std::vector<std::int64_t> order(static_cast<std::size_t>(along.length));
+        for (std::int64_t a = 0; a < along.after; ++a) {
+            const T *line = values + b * along.length * along.after + a;
+            std::iota(order.begin(), order.end(), std::int64_t{0});
+            std::partial_sort(order.begin(), order.begin() + kept, order.end(), [&](std::int64_t i, std::int64_t j) {
+                const T x = line[i * along.after], y = line[j * along.after];
+                return wins(x, y) || (!wins(y, x) && i < j);
+            });
+            for (std::int64_t i = 0; i < kept; ++i)
+                out[(b * kept + i) * along.after + a] = order[static_cast<std::size_t>(i)];
+        }
     });
 }
 
@@ -95,6 +115,25 @@ void argmax(const KernelCall &call) {
     };
     if (!is_floating(call.inputs[0].dtype))
         first_largest(call, along, integers_of<std::int64_t>(call.inputs[0]).data());
+    else
+        call.in_fp64() ? floating(double{}) : floating(float{});
+}
+
+void top_k(const KernelCall &call) {
+    const int axis = call.operation.get<Axis>().axis;
+    const AlongAxis along(call, axis);
+    Shape expected = call.inputs[0].shape;
+    const Shape &out = call.outputs[0].shape;
+    if (out.rank() == expected.rank() && out[axis] <= along.length) expected[axis] = out[axis];
+    if (call.outputs[0].dtype != DType::int64 || !(out == expected))
+        call.reject("the result of " + call.inputs[0].shape.text() + " is int64 and shorter along the axis only, not " +
+                    out.text());
+    const auto floating = [&]<typename C>(C) {
+        std::vector<C> storage;
+        largest_first(call, along, load_all<C>(call.inputs[0], storage, call.threads));
+    };
+    if (!is_floating(call.inputs[0].dtype))
+        largest_first(call, along, integers_of<std::int64_t>(call.inputs[0]).data());
     else
         call.in_fp64() ? floating(double{}) : floating(float{});
 }

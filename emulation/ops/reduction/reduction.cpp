@@ -7,6 +7,7 @@ void run_reduction(const KernelCall &call) {
     if (call.inputs.size() != 1 || call.outputs.size() != 1) call.reject("takes one operand and gives one result");
     switch (call.operation.kind) {
     case OpKind::argmax: return reduction::argmax(call);
+    case OpKind::top_k: return reduction::top_k(call);
     case OpKind::cumulative_sum: return reduction::cumulative_sum(call);
     default: break;
     }

@@ -14,6 +14,10 @@ void reduce_integers(const KernelCall &call);
 /// Index of the first largest element along one axis; NaN counts as larger than any number.
 void argmax(const KernelCall &call);
 
+/// Indices of the largest elements along one axis, as many as the output holds there: the largest first, of equals the
+/// lower index first; NaN counts as larger than any number.
+void top_k(const KernelCall &call);
+
 /// Running sums along an axis, in C, each rounded on its own; int64 operands wrap around.
 void cumulative_sum(const KernelCall &call);
 

@@ -163,7 +163,7 @@ void check_sweep(const model::Graph &forward, const SweepSettings &settings) {
     }
     (void)trained_weights(forward, settings.training.freeze);
     const bool draws = std::any_of(forward.nodes.begin(), forward.nodes.end(),
-                                   [](const model::Node &node) { return node.operation.kind == ops::OpKind::dropout; });
+                                   [](const model::Node &node) { return ops::draws(node.operation.kind); });
     if (settings.seeds > 1 && !settings.reinitialised && settings.training.order == data::Order::file && !draws)
         throw std::invalid_argument("--order file: with the weights of an .onnx file and its samples in file order, "
                                     "another seed would change nothing; leave --order out");

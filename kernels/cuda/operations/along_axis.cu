@@ -1,5 +1,5 @@
-// cumulative_sum and argmax along one axis. A running sum has one order, so that a thread takes a line of it; the
-// largest of a line is found by a warp.
+// cumulative_sum, argmax and top_k along one axis. A running sum has one order, so that a thread takes a line of it;
+// the largest of a line is found by a warp; of the k largest, a thread counts how many stand before its element.
 #include "emulation/ops/indexing/index_axis.h"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/operations/operand.cuh"
@@ -80,6 +80,26 @@ __global__ void argmax_kernel(Values x, AroundAxis around, std::int64_t *winners
     if (lane == 0) winners[line] = winner;
 }
 
+/// Lines to sort are short (the experts of a layer); beyond this, counting costs more than the way to the host.
+constexpr std::int64_t longest_counted = 4096;
+
+template <typename Values>
+__global__ void top_k_kernel(Values x, AroundAxis around, std::int64_t kept, std::int64_t *winners,
+                             std::int64_t elements) {
+    for (std::int64_t element = thread_index(); element < elements; element += thread_count()) {
+        const std::int64_t outer = element / (around.size * around.inner), inner = element % around.inner;
+        const std::int64_t first = outer * around.size * around.inner + inner,
+                           place = element / around.inner % around.size;
+        const auto mine = x.at(element);
+        std::int64_t before = 0;
+        for (std::int64_t other = 0; other < around.size; ++other) {
+            const auto theirs = x.at(first + other * around.inner);
+            if (larger(theirs, mine) || (!larger(mine, theirs) && other < place)) ++before;
+        }
+        if (before < kept) winners[(outer * kept + before) * around.inner + inner] = place;
+    }
+}
+
 template <typename Values>
 void find_largest(const ops::KernelCall &call, const Values &values, const AroundAxis &around) {
     const std::int64_t lines = around.outer * around.inner;
@@ -103,6 +123,26 @@ bool run_argmax(const ops::KernelCall &call) {
         find_largest(call, Operand(in), around);
     else
         find_largest(call, Integers{in.data, in.dtype}, around);
+    return true;
+}
+
+bool run_top_k(const ops::KernelCall &call) {
+    const ops::TensorView &in = call.inputs[0], &out = call.outputs[0];
+    const int axis = call.operation.get<ops::Axis>().axis;
+    if (in.dtype == DType::fp64 || out.dtype != DType::int64 || axis < 0 || axis >= in.shape.rank()) return false;
+    ops::Shape expected = in.shape;
+    if (out.shape.rank() == in.shape.rank() && out.shape[axis] <= in.shape[axis]) expected[axis] = out.shape[axis];
+    const std::int64_t elements = in.shape.elements();
+    if (!(out.shape == expected) || out.shape.elements() == 0 || in.shape[axis] > longest_counted) return false;
+    const auto count = [&](const auto &values) {
+        launch("top k kernel", top_k_kernel<std::decay_t<decltype(values)>>, elementwise_grid(elements),
+               elementwise_block, values, around_axis(in.shape, axis), out.shape[axis], out.as<std::int64_t>(),
+               elements);
+    };
+    if (ops::is_floating(in.dtype))
+        count(Operand(in));
+    else
+        count(Integers{in.data, in.dtype});
     return true;
 }
 
@@ -130,7 +170,11 @@ bool run_cumulative_sum(const ops::KernelCall &call) {
 
 bool run_along_axis(const ops::KernelCall &call) {
     if (call.inputs.size() != 1 || call.outputs.size() != 1) return false;
-    return call.operation.kind == ops::OpKind::argmax ? run_argmax(call) : run_cumulative_sum(call);
+    switch (call.operation.kind) {
+    case ops::OpKind::argmax: return run_argmax(call);
+    case ops::OpKind::top_k: return run_top_k(call);
+    default: return run_cumulative_sum(call);
+    }
 }
 
 } // namespace halfscope::kernels::device::operations

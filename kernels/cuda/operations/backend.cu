@@ -30,6 +30,7 @@ bool run_on_device(const ops::KernelCall &call, CudaKernels kernels) {
     case OpKind::reduce_product:
     case OpKind::reduce_sum_squares: return run_reduction(call);
     case OpKind::argmax:
+    case OpKind::top_k:
     case OpKind::cumulative_sum: return run_along_axis(call);
     case OpKind::softmax:
     case OpKind::softmax_gradient:
@@ -70,6 +71,8 @@ bool run_on_device(const ops::KernelCall &call, CudaKernels kernels) {
     case OpKind::slice_gradient:
     case OpKind::pad:
     case OpKind::trilu: return run_movement(call);
+    case OpKind::random_uniform:
+    case OpKind::random_normal: return run_drawn_values(call);
     case OpKind::dropout:
     case OpKind::dropout_gradient: return run_dropout(call);
     case OpKind::unscale_check:

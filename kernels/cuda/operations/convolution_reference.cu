@@ -120,6 +120,7 @@ bool with_convolution(const ops::KernelCall &call, const ConvolutionKernels &cha
     using ops::OpKind;
     const OpKind kind = call.operation.kind;
     if (!fits(call) || call.inputs.size() < 2 || call.inputs.size() > 3 || call.outputs.size() != 1) return false;
+    if (call.inputs[0].shape.rank() > 4) return false; // three spatial axes
     const ops::Accumulation accumulation = call.operation.get<ops::Convolution>().accumulation;
     const bool by_chain = accumulation == ops::Accumulation::fma_chain;
     if (!by_chain) {

@@ -16,7 +16,7 @@ namespace halfscope::kernels::device::operations {
 [[nodiscard]] bool run_convolution(const ops::KernelCall &call);
 /// reduce_sum, reduce_mean, reduce_max, reduce_min, reduce_product and reduce_sum_squares over any axes.
 [[nodiscard]] bool run_reduction(const ops::KernelCall &call);
-/// argmax and cumulative_sum, integers too.
+/// argmax, top_k and cumulative_sum, integers too.
 [[nodiscard]] bool run_along_axis(const ops::KernelCall &call);
 /// softmax, log_softmax and their gradients along any axis.
 [[nodiscard]] bool run_softmax(const ops::KernelCall &call);
@@ -36,6 +36,8 @@ namespace halfscope::kernels::device::operations {
 [[nodiscard]] bool run_indexing(const ops::KernelCall &call);
 /// reshape, transpose, expand, concat, slice and its gradient, pad, trilu: any storage but fp64.
 [[nodiscard]] bool run_movement(const ops::KernelCall &call);
+/// random_uniform and random_normal.
+[[nodiscard]] bool run_drawn_values(const ops::KernelCall &call);
 /// dropout and its gradient.
 [[nodiscard]] bool run_dropout(const ops::KernelCall &call);
 /// unscale_check, sgd_step and adam_step.

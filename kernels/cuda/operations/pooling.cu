@@ -177,6 +177,7 @@ bool run_average(const ops::KernelCall &call) {
 } // namespace
 
 bool run_pooling(const ops::KernelCall &call) {
+    if (!call.inputs.empty() && call.inputs[0].shape.rank() > 4) return false; // three spatial axes
     switch (call.operation.kind) {
     case OpKind::max_pool: return run_max(call);
     case OpKind::max_pool_gradient: return run_max_gradient(call);

@@ -16,9 +16,11 @@ std::set<OpKind> checked_kinds() {
     return kinds;
 }
 
-/// Gradient operations appear in backward passes only; their own derivatives (second derivatives) are not provided.
+/// Gradient operations appear in backward passes only; their own derivatives (second derivatives) are not provided. But
+/// for those that a forward pass uses too: transposed convolutions, and scatters.
 bool is_second_derivative(OpKind kind) {
-    return name_of(kind).ends_with("_gradient") && kind != OpKind::convolution_input_gradient;
+    return name_of(kind).ends_with("_gradient") && kind != OpKind::convolution_input_gradient &&
+           kind != OpKind::gather_gradient && kind != OpKind::gather_elements_gradient;
 }
 
 } // namespace

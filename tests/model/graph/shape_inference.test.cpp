@@ -104,6 +104,11 @@ TEST_CASE("reductions drop or keep their axes") {
     CHECK(rejects(reduce({1, 0}, false), fp32({{2, 3}})));
     CHECK(rejects(reduce({2}, false), fp32({{2, 3}})));
     CHECK(rejects(reduce({0, 1}, false, OpKind::argmax), fp32({{2, 3}})));
+    const Operation top{OpKind::top_k, ops::Axis{1}, {}};
+    CHECK(make(top, {{DType::fp16, {2, 5, 4}}}, Shape{2, 3, 4}).text() == "int64 [2, 3, 4]");
+    CHECK(rejects(top, fp32({{2, 5, 4}}), Shape{2, 6, 4}));
+    CHECK(rejects(top, fp32({{2, 5, 4}}), Shape{1, 3, 4}));
+    CHECK(rejects(top, fp32({{2, 5, 4}})));
     CHECK(rejects(reduce({0}, false, OpKind::reduce_max), fp32({{0, 3}})));
 }
 

@@ -226,8 +226,8 @@ std::optional<std::string> exempt(const std::string &name, const Case &test) {
         if (!model::importing::rules().contains(node.op_type()) || !node.domain().empty())
             return "needs the operator " + node.op_type();
     }
-    if (name.starts_with("test_training_dropout") && name.find("zero_ratio") == std::string::npos)
-        return "its output is random";
+    const bool drops = name.starts_with("test_training_dropout") && name.find("zero_ratio") == std::string::npos;
+    if (drops || name.starts_with("test_bernoulli")) return "its output is random";
     // onnx/backend/test/case/node/*window.py of ONNX 1.12 compute with 3.1415; the operator's definition does not.
     if (name.find("window") != std::string::npos) return "its reference takes pi to be 3.1415";
     return {};
@@ -236,8 +236,7 @@ std::optional<std::string> exempt(const std::string &name, const Case &test) {
 /// What is known to be out of reach; anything else that is refused is a failure.
 bool is_expected_refusal(const std::string &message) {
     for (const char *part :
-         {"3 spatial axes", "of type STRING", "attribute mode = edge", "attribute mode = reflect",
-          "a diagonal in its equation", "an ellipsis in its equation", "attribute batch_dims",
+         {"of type STRING", "a diagonal in its equation", "an ellipsis in its equation", "attribute batch_dims",
           "attribute storage_order = 1", "attribute reduction = ", "MaxPool_1): integer operands",
           "attribute exclude_outside", "tf_crop_and_resize", "uses ONNX opset 1;", "uses ONNX opset 6;"})
         if (message.find(part) != std::string::npos) return true;

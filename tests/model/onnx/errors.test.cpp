@@ -46,7 +46,7 @@ TEST_CASE("onnx: opsets outside 7 to 21") {
 
 TEST_CASE("onnx: every unsupported operator is listed, with name, node and opset, and dead ones are not") {
     ModelBuilder model(14);
-    model.input("x", {2, 3, 4}).node("Foo", {"x"}, {"a"}, {}, "/a/Foo").node("Loop", {"a"}, {"b"}, {}, "/l/Loop");
+    model.input("x", {2, 3, 4}).node("Foo", {"x"}, {"a"}, {}, "/a/Foo").node("Bar", {"a"}, {"b"}, {}, "/l/Bar");
     model.node("Det", {"x"}, {"c"}, {}, "/c/Det").node("Relu", {"c"}, {"y"});
     model.node("Gone", {"x"}, {"dead"}, {}, "/gone");
     model.node("Resize", {"x", "", "s"}, {"z"}, {Attribute("mode", "magic")}, "/up/Resize").floats("s", {3}, {1, 1, 2});

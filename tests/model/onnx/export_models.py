@@ -39,7 +39,8 @@ class Mlp(nn.Module):
 
 
 class Zoo(nn.Module):
-    """Constructs in one net: group norm, SiLU, strided and transposed convolution, average pooling, rsqrt norm."""
+    """Constructs in one net: mirrored and repeated borders, group norm, SiLU, strided and transposed convolution,
+    average pooling, rsqrt norm."""
 
     def __init__(self):
         super().__init__()
@@ -52,11 +53,34 @@ class Zoo(nn.Module):
         self.head = nn.Linear(8, 5)
 
     def forward(self, image):
+        image = F.pad(image, (3, 2, 1, 4), mode="reflect")
         x = F.silu(self.norm(self.conv(image)))
+        x = F.pad(x, (1, 1, 0, 2), mode="replicate")
         x = F.leaky_relu(self.instance(self.up(self.down(x))), 0.2)
         x = F.adaptive_avg_pool2d(x, 1).flatten(1)
         x = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.scale
         return F.log_softmax(self.head(x), dim=1)
+
+
+class Volume(nn.Module):
+    """A net over volumes: strided, padded and transposed 3-D convolutions, pooling both ways, norms, both ways up."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv3d(2, 6, 3, stride=(1, 2, 2), padding=1)
+        self.norm = nn.BatchNorm3d(6)
+        self.deep = nn.Conv3d(6, 6, 3, padding=1, groups=2)
+        self.instance = nn.InstanceNorm3d(6, affine=True)
+        self.up = nn.ConvTranspose3d(6, 4, 2, stride=2)
+        self.head = nn.Conv3d(6 + 4, 3, 1)
+
+    def forward(self, volume):
+        wide = F.relu(self.norm(self.conv(volume)))
+        x = F.max_pool3d(wide, 2)
+        x = F.silu(self.instance(self.deep(x)))
+        x = self.up(F.avg_pool3d(F.interpolate(x, scale_factor=2, mode="nearest"), 2))
+        x = self.head(torch.cat([wide, x], dim=1))
+        return F.interpolate(x, scale_factor=2, mode="trilinear", align_corners=False)
 
 
 class Recurrent(nn.Module):
@@ -74,6 +98,31 @@ class Recurrent(nn.Module):
         x, _ = self.lstm(self.embed(tokens))
         x, last = self.gru(x)
         return self.head(self.rnn(x)[0] + last.mean())
+
+
+class Routed(nn.Module):
+    """A mixture of experts (the two best of four by TopK, their shares scattered into zeros), then messages along the
+    edges of a graph, added where they arrive, then rows that are overwritten."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate = nn.Linear(20, 4)
+        self.wi = nn.Parameter(torch.randn(4, 20, 16) / 4)
+        self.wo = nn.Parameter(torch.randn(4, 16, 20) / 4)
+        self.head = nn.Linear(20, 5)
+        self.fresh = nn.Parameter(torch.randn(2, 20))
+        self.register_buffer("source", torch.randint(0, 8, (30, 1)).expand(-1, 20).contiguous())
+        self.register_buffer("sink", torch.randint(0, 8, (30, 1)).expand(-1, 20).contiguous())
+
+    def forward(self, x):
+        scores = self.gate(x)
+        best, which = scores.topk(2, dim=-1)
+        share = torch.zeros_like(scores).scatter(1, which, best.softmax(-1))
+        hidden = torch.einsum("nd,edf->enf", x, self.wi).relu()
+        x = x + (share.t().unsqueeze(-1) * torch.einsum("enf,efd->end", hidden, self.wo)).sum(0)
+        x = x.scatter_add(0, self.sink, 0.1 * x.gather(0, self.source))
+        x = x.index_put((torch.tensor([6, 1]),), self.fresh)
+        return self.head(x)
 
 
 class Tied(Gpt):
@@ -148,6 +197,7 @@ def main(folder):
     torch.set_num_threads(1)
     vector = torch.randn(8, 20)
     image, colour = torch.randn(4, 1, 28, 28), torch.randn(4, 3, 14, 14)
+    volume = torch.randn(2, 2, 4, 8, 8)
     tokens, target = torch.randint(0, 64, (2, 32)), torch.randint(0, 64, (2, 32))
     lines = []
     for opset in (11, 14, 17):
@@ -157,6 +207,7 @@ def main(folder):
         lines.append(export(folder, f"cnn_eval_{opset}", Cnn(), (image,), ["image"], ["logits"], False, opset,
                             "cross-entropy"))
         lines.append(export(folder, f"zoo_{opset}", Zoo(), (colour,), ["image"], ["scores"], True, opset, "mse"))
+        lines.append(export(folder, f"volume_{opset}", Volume(), (volume,), ["volume"], ["y"], True, opset, "mse"))
         lines.append(export(folder, f"tied_train_{opset}", Tied(), (tokens,), ["tokens"], ["logits"], True, opset,
                             "cross-entropy"))
         lines.append(export(folder, f"tied_eval_{opset}", Tied(), (tokens,), ["tokens"], ["logits"], False, opset,
@@ -164,6 +215,9 @@ def main(folder):
         for mode, training in (("train", True), ("eval", False)):
             lines.append(export(folder, f"recurrent_{mode}_{opset}", Recurrent(), (tokens,), ["tokens"], ["logits"],
                                 training, opset, "cross-entropy", dynamic=False))
+    for opset in (16, 17):
+        lines.append(export(folder, f"routed_{opset}", Routed(), (vector,), ["x"], ["y"], True, opset, "cross-entropy",
+                            dynamic=False))
     for opset in (12, 14, 17):
         lines.append(export(folder, f"gpt_loss_{opset}", Gpt(), (tokens, target), ["tokens", "target"],
                             ["logits", "loss"], True, opset, "output:loss"))

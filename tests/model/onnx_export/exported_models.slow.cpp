@@ -109,9 +109,10 @@ void hold_against_torch(const Line &line, const std::string &kind, const std::st
 
 model::Imported import_line(const Line &line, bool infer_training) {
     model::ImportOptions options;
-    const bool vector = line.name.starts_with("mlp");
+    const bool vector = line.name.starts_with("mlp") || line.name.starts_with("routed");
     const bool image = line.name.starts_with("cnn") || line.name.starts_with("zoo");
-    options.batch = load(line, "input", vector ? "x" : image ? "image" : "tokens").dims(0);
+    const bool volume = line.name.starts_with("volume");
+    options.batch = load(line, "input", vector ? "x" : image ? "image" : volume ? "volume" : "tokens").dims(0);
     options.infer_training = infer_training;
     return model::import_onnx(exported_folder() / (line.name + ".onnx"), options);
 }

@@ -13,6 +13,13 @@ namespace {
 
 using namespace products;
 
+/// The outermost of three spatial axes.
+struct Depth {
+    std::int64_t in = 1, kernel = 1, stride = 1, dilation = 1, before = 0, after = 0;
+
+    [[nodiscard]] std::int64_t out() const { return (in + before + after - dilation * (kernel - 1) - 1) / stride + 1; }
+};
+
 /// One window; spatial sizes are given in two dimensions, and the first is dropped when `one_dimensional`.
 struct Window {
     std::int64_t samples, in_channels, out_channels, groups;
@@ -20,21 +27,32 @@ struct Window {
     bool one_dimensional = false;
     Accumulation accumulation = Accumulation::fma_chain;
     DType stored = DType::fp32; ///< of the operands
+    Depth depth{};
+    bool three_dimensional = false;
 
     [[nodiscard]] std::int64_t out(std::size_t axis) const {
         return (in[axis] + before[axis] + after[axis] - dilation[axis] * (kernel[axis] - 1) - 1) / stride[axis] + 1;
     }
-    [[nodiscard]] Shape shape(std::int64_t a, std::int64_t b, std::int64_t y, std::int64_t x) const {
+    [[nodiscard]] Shape shape(std::int64_t a, std::int64_t b, std::int64_t z, std::int64_t y, std::int64_t x) const {
+        if (three_dimensional) return Shape{a, b, z, y, x};
         return one_dimensional ? Shape{a, b, x} : Shape{a, b, y, x};
     }
-    [[nodiscard]] Shape x_shape() const { return shape(samples, in_channels, in[0], in[1]); }
-    [[nodiscard]] Shape w_shape() const { return shape(out_channels, in_channels / groups, kernel[0], kernel[1]); }
-    [[nodiscard]] Shape y_shape() const { return shape(samples, out_channels, out(0), out(1)); }
+    [[nodiscard]] Shape x_shape() const { return shape(samples, in_channels, depth.in, in[0], in[1]); }
+    [[nodiscard]] Shape w_shape() const {
+        return shape(out_channels, in_channels / groups, depth.kernel, kernel[0], kernel[1]);
+    }
+    [[nodiscard]] Shape y_shape() const { return shape(samples, out_channels, depth.out(), out(0), out(1)); }
     [[nodiscard]] Convolution attributes() const {
-        const auto list = [&](const std::array<std::int64_t, 2> &values) {
+        const auto list = [&](std::int64_t outermost, const std::array<std::int64_t, 2> &values) {
+            if (three_dimensional) return std::vector{outermost, values[0], values[1]};
             return one_dimensional ? std::vector{values[1]} : std::vector{values[0], values[1]};
         };
-        return {list(stride), list(dilation), list(before), list(after), groups, accumulation};
+        return {list(depth.stride, stride),
+                list(depth.dilation, dilation),
+                list(depth.before, before),
+                list(depth.after, after),
+                groups,
+                accumulation};
     }
     [[nodiscard]] std::string text() const {
         return "x " + x_shape().text() + " w " + w_shape().text() + " y " + y_shape().text() + " stride " +
@@ -83,9 +101,28 @@ template <typename C> class Chain {
 
 /// x at a place that may lie in the padding.
 template <typename C>
-C padded(const Window &w, const std::vector<C> &x, std::int64_t plane, std::int64_t y, std::int64_t column) {
-    if (y < 0 || y >= w.in[0] || column < 0 || column >= w.in[1]) return C(0);
-    return x[static_cast<std::size_t>((plane * w.in[0] + y) * w.in[1] + column)];
+C padded(const Window &w, const std::vector<C> &x, std::int64_t plane, std::int64_t z, std::int64_t y,
+         std::int64_t column) {
+    if (z < 0 || z >= w.depth.in || y < 0 || y >= w.in[0] || column < 0 || column >= w.in[1]) return C(0);
+    return x[static_cast<std::size_t>(((plane * w.depth.in + z) * w.in[0] + y) * w.in[1] + column)];
+}
+
+/// Calls tap(place in one channel's kernel, kz, ky, kx) in row-major order.
+template <typename Tap> void for_each_tap(const Window &w, const Tap &tap) {
+    for (std::int64_t kz = 0; kz < w.depth.kernel; ++kz)
+        for (std::int64_t ky = 0; ky < w.kernel[0]; ++ky)
+            for (std::int64_t kx = 0; kx < w.kernel[1]; ++kx)
+                tap((kz * w.kernel[0] + ky) * w.kernel[1] + kx, kz, ky, kx);
+}
+std::int64_t taps(const Window &w) { return w.depth.kernel * w.kernel[0] * w.kernel[1]; }
+
+/// x under tap (kz, ky, kx) of output (oz, oy, ox).
+template <typename C>
+C under(const Window &w, const std::vector<C> &x, std::int64_t plane, std::array<std::int64_t, 3> o, std::int64_t kz,
+        std::int64_t ky, std::int64_t kx) {
+    return padded(w, x, plane, o[0] * w.depth.stride - w.depth.before + kz * w.depth.dilation,
+                  o[1] * w.stride[0] - w.before[0] + ky * w.dilation[0],
+                  o[2] * w.stride[1] - w.before[1] + kx * w.dilation[1]);
 }
 
 template <typename C>
@@ -95,20 +132,17 @@ std::vector<C> forward(const Window &w, const std::vector<C> &x, const std::vect
     std::vector<C> y;
     for (std::int64_t n = 0; n < w.samples; ++n)
         for (std::int64_t o = 0; o < w.out_channels; ++o)
-            for (std::int64_t oy = 0; oy < w.out(0); ++oy)
-                for (std::int64_t ox = 0; ox < w.out(1); ++ox) {
-                    Chain<C> sum(w);
-                    for (std::int64_t c = 0; c < in_group; ++c)
-                        for (std::int64_t ky = 0; ky < w.kernel[0]; ++ky)
-                            for (std::int64_t kx = 0; kx < w.kernel[1]; ++kx) {
-                                const C value = padded(w, x, n * w.in_channels + o / out_group * in_group + c,
-                                                       oy * w.stride[0] - w.before[0] + ky * w.dilation[0],
-                                                       ox * w.stride[1] - w.before[1] + kx * w.dilation[1]);
-                                const std::int64_t at = ((o * in_group + c) * w.kernel[0] + ky) * w.kernel[1] + kx;
-                                sum.add(weights[static_cast<std::size_t>(at)], value);
-                            }
-                    y.push_back(bias.empty() ? sum.value() : sum.value() + bias[static_cast<std::size_t>(o)]);
-                }
+            for (std::int64_t pixel = 0; pixel < w.depth.out() * w.out(0) * w.out(1); ++pixel) {
+                const std::array place{pixel / w.out(1) / w.out(0), pixel / w.out(1) % w.out(0), pixel % w.out(1)};
+                Chain<C> sum(w);
+                for (std::int64_t c = 0; c < in_group; ++c)
+                    for_each_tap(w, [&](std::int64_t tap, std::int64_t kz, std::int64_t ky, std::int64_t kx) {
+                        const std::int64_t plane = n * w.in_channels + o / out_group * in_group + c;
+                        sum.add(weights[static_cast<std::size_t>((o * in_group + c) * taps(w) + tap)],
+                                under(w, x, plane, place, kz, ky, kx));
+                    });
+                y.push_back(bias.empty() ? sum.value() : sum.value() + bias[static_cast<std::size_t>(o)]);
+            }
     return y;
 }
 
@@ -118,25 +152,26 @@ std::vector<C> input_gradient(const Window &w, const std::vector<C> &dy, const s
     std::vector<C> dx;
     for (std::int64_t n = 0; n < w.samples; ++n)
         for (std::int64_t c = 0; c < w.in_channels; ++c)
-            for (std::int64_t iy = 0; iy < w.in[0]; ++iy)
-                for (std::int64_t ix = 0; ix < w.in[1]; ++ix) {
-                    Chain<C> sum(w);
-                    for (std::int64_t o = c / in_group * out_group; o < (c / in_group + 1) * out_group; ++o)
-                        for (std::int64_t ky = 0; ky < w.kernel[0]; ++ky)
-                            for (std::int64_t kx = 0; kx < w.kernel[1]; ++kx) {
-                                const std::int64_t y = iy + w.before[0] - ky * w.dilation[0];
-                                const std::int64_t x = ix + w.before[1] - kx * w.dilation[1];
-                                if (y % w.stride[0] != 0 || x % w.stride[1] != 0) continue; // never on this pixel
-                                const std::int64_t oy = y / w.stride[0], ox = x / w.stride[1];
-                                const bool outside = y < 0 || x < 0 || oy >= w.out(0) || ox >= w.out(1);
-                                const std::int64_t at = ((n * w.out_channels + o) * w.out(0) + oy) * w.out(1) + ox;
-                                const std::int64_t tap =
-                                    ((o * in_group + c % in_group) * w.kernel[0] + ky) * w.kernel[1] + kx;
-                                sum.add(weights[static_cast<std::size_t>(tap)],
-                                        outside ? C(0) : dy[static_cast<std::size_t>(at)]);
-                            }
-                    dx.push_back(sum.value());
-                }
+            for (std::int64_t pixel = 0; pixel < w.depth.in * w.in[0] * w.in[1]; ++pixel) {
+                const std::int64_t iz = pixel / w.in[1] / w.in[0], iy = pixel / w.in[1] % w.in[0], ix = pixel % w.in[1];
+                Chain<C> sum(w);
+                for (std::int64_t o = c / in_group * out_group; o < (c / in_group + 1) * out_group; ++o)
+                    for_each_tap(w, [&](std::int64_t tap, std::int64_t kz, std::int64_t ky, std::int64_t kx) {
+                        const std::int64_t z = iz + w.depth.before - kz * w.depth.dilation;
+                        const std::int64_t y = iy + w.before[0] - ky * w.dilation[0];
+                        const std::int64_t x = ix + w.before[1] - kx * w.dilation[1];
+                        if (z % w.depth.stride != 0 || y % w.stride[0] != 0 || x % w.stride[1] != 0)
+                            return; // never on this pixel
+                        const std::int64_t oz = z / w.depth.stride, oy = y / w.stride[0], ox = x / w.stride[1];
+                        const bool outside =
+                            z < 0 || y < 0 || x < 0 || oz >= w.depth.out() || oy >= w.out(0) || ox >= w.out(1);
+                        const std::int64_t at =
+                            (((n * w.out_channels + o) * w.depth.out() + oz) * w.out(0) + oy) * w.out(1) + ox;
+                        sum.add(weights[static_cast<std::size_t>((o * in_group + c % in_group) * taps(w) + tap)],
+                                outside ? C(0) : dy[static_cast<std::size_t>(at)]);
+                    });
+                dx.push_back(sum.value());
+            }
     return dx;
 }
 
@@ -152,28 +187,26 @@ template <typename C> C tree(const std::vector<C> &values) {
 template <typename C>
 std::vector<C> weight_gradient(const Window &w, const std::vector<C> &dy, const std::vector<C> &x) {
     const std::int64_t in_group = w.in_channels / w.groups, out_group = w.out_channels / w.groups;
-    const std::int64_t pixels = w.samples * w.out(0) * w.out(1);
+    const std::int64_t plane = w.depth.out() * w.out(0) * w.out(1), pixels = w.samples * plane;
     std::vector<C> dw;
     for (std::int64_t o = 0; o < w.out_channels; ++o)
         for (std::int64_t c = 0; c < in_group; ++c)
-            for (std::int64_t ky = 0; ky < w.kernel[0]; ++ky)
-                for (std::int64_t kx = 0; kx < w.kernel[1]; ++kx) {
-                    std::vector<C> chunks;
-                    for (std::int64_t first = 0; first < pixels; first += 1024) {
-                        Chain<C> sum(w);
-                        for (std::int64_t p = first; p < std::min(pixels, first + 1024); ++p) {
-                            const std::int64_t ox = p % w.out(1), oy = p / w.out(1) % w.out(0);
-                            const std::int64_t n = p / w.out(1) / w.out(0);
-                            const C value = padded(w, x, n * w.in_channels + o / out_group * in_group + c,
-                                                   oy * w.stride[0] - w.before[0] + ky * w.dilation[0],
-                                                   ox * w.stride[1] - w.before[1] + kx * w.dilation[1]);
-                            const std::int64_t at = ((n * w.out_channels + o) * w.out(0) + oy) * w.out(1) + ox;
-                            sum.add(dy[static_cast<std::size_t>(at)], value);
-                        }
-                        chunks.push_back(sum.value());
+            for_each_tap(w, [&](std::int64_t, std::int64_t kz, std::int64_t ky, std::int64_t kx) {
+                std::vector<C> chunks;
+                for (std::int64_t first = 0; first < pixels; first += 1024) {
+                    Chain<C> sum(w);
+                    for (std::int64_t p = first; p < std::min(pixels, first + 1024); ++p) {
+                        const std::int64_t n = p / plane, inside = p % plane;
+                        const std::array place{inside / w.out(1) / w.out(0), inside / w.out(1) % w.out(0),
+                                               inside % w.out(1)};
+                        const C value =
+                            under(w, x, n * w.in_channels + o / out_group * in_group + c, place, kz, ky, kx);
+                        sum.add(dy[static_cast<std::size_t>((n * w.out_channels + o) * plane + inside)], value);
                     }
-                    dw.push_back(tree(chunks));
+                    chunks.push_back(sum.value());
                 }
+                dw.push_back(tree(chunks));
+            });
     return dw;
 }
 
@@ -233,6 +266,39 @@ TEST_CASE("convolution: bits of the definition over windows, groups and dtypes")
     const std::vector<DType> dtypes{DType::fp32, DType::fp16, DType::bf16};
     for (std::size_t i = 0; i < windows.size(); ++i)
         check<float>(windows[i], dtypes[i % 3], dtypes[i / 3 % 3], dtypes[(i + 1) % 3]);
+}
+
+TEST_CASE("convolution: three spatial axes") {
+    const auto over = [](Window w, const Depth &depth) {
+        w.depth = depth;
+        w.three_dimensional = true;
+        return w;
+    };
+    const std::vector<Window> windows{
+        over({1, 1, 1, 1, {1, 1}, {1, 1}}, {}),
+        over({2, 3, 5, 1, {5, 6}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}}, {4, 3, 1, 1, 1, 1}),
+        over({2, 3, 4, 1, {5, 7}, {3, 2}, {2, 1}, {1, 1}, {1, 1}, {1, 0}}, {7, 3, 2, 1, 1, 1}),
+        over({2, 4, 6, 2, {5, 4}, {1, 3}, {1, 2}, {1, 1}, {0, 1}, {0, 1}}, {9, 3, 1, 2, 2, 1}), // dilated, grouped
+        over({1, 2, 3, 1, {4, 4}, {2, 2}, {3, 3}, {1, 1}, {0, 0}, {0, 0}}, {8, 2, 3, 1, 0, 2}), // stride beyond kernel
+        over({3, 4, 4, 4, {6, 6}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}}, {5, 5, 2, 1, 3, 2}), // depthwise
+        over({2, 1, 2, 1, {16, 17}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}}, {6, 2, 1, 1, 0, 0}), // chunks of pixels
+    };
+    const std::vector<DType> dtypes{DType::fp32, DType::fp16, DType::bf16};
+    for (std::size_t i = 0; i < windows.size(); ++i) {
+        check<float>(windows[i], dtypes[i % 3], dtypes[i / 2 % 3], dtypes[(i + 1) % 3]);
+        Window unit = windows[i];
+        unit.accumulation = i % 2 ? Accumulation::hopper : Accumulation::volta;
+        check<float>(unit, DType::fp16, DType::fp16, DType::fp16);
+    }
+    check<double>(windows[1], DType::fp64, DType::fp32, DType::fp64);
+    ThreadPool threads(1);
+    HostTensor x(DType::fp32, {1, 3, 5, 5, 5}), w(DType::fp32, {2, 3, 3, 3, 3}), y(DType::fp32, {1, 2, 5, 3, 3});
+    const std::vector<TensorView> inputs{x.view(), w.view()}, outputs{y.view()};
+    const Operation operation{OpKind::convolution, Convolution{{1, 1, 1}, {1, 1, 1}, {0, 0, 0}, {0, 0, 0}}, {}};
+    CHECK_THROWS_WITH_AS(run_convolution({operation, inputs, outputs, {}, {}, threads}),
+                         "convolution: shapes do not fit: input [1, 3, 5, 5, 5], weights [2, 3, 3, 3, 3], output "
+                         "[1, 2, 5, 3, 3]",
+                         std::invalid_argument);
 }
 
 TEST_CASE("convolution: a weight gradient over many chunks of pixels, inside and across samples") {

@@ -1,3 +1,4 @@
+#include "emulation/number/round_array.h"
 #include "emulation/ops/random/philox.h"
 #include "emulation/ops/random/words.h"
 #include "tests/ops/operation_runner.h"
@@ -112,6 +113,26 @@ TEST_CASE("a permutation holds every number once, and every position is equally 
         for (int count : row) CHECK(std::fabs(count - trials / 4.0) < 5 * std::sqrt(trials / 4.0 * 3 / 4));
     CHECK(ops::random::permutation(stream, 0).empty());
     CHECK(ops::random::permutation(stream, 1) == std::vector<std::int64_t>{0});
+}
+
+TEST_CASE("values drawn in a forward pass are the stated words, rounded once, whatever the threads and the storage") {
+    const std::int64_t n = 20'001;
+    const HostTensor like = normal_tensor(DType::bf16, {n}, 3);
+    const ops::random::RandomStream drawn{1, 2, 3, ops::random::RandomPurpose::sampling};
+    for (OpKind kind : {OpKind::random_normal, OpKind::random_uniform}) {
+        std::vector<float> expected(static_cast<std::size_t>(n));
+        kind == OpKind::random_normal ? ops::random::fill_normal(drawn, 0.5f, 2, expected)
+                                      : ops::random::fill_uniform(drawn, 0.5f, 2, expected);
+        const Operation draw = operation(kind, ops::Scalars{0.5, 2});
+        const auto one = run(draw, {like}, {{DType::fp32, {n}}}, 1, {1, 2, 3});
+        CHECK(std::equal(expected.begin(), expected.end(), one.outputs[0].as<float>().begin()));
+        CHECK(same(one, run(draw, {like}, {{DType::fp32, {n}}}, 3, {1, 2, 3})));
+        CHECK(one.outputs[0].bytes != run(draw, {like}, {{DType::fp32, {n}}}, 1, {1, 3, 3}).outputs[0].bytes);
+        const auto narrow = run(draw, {like}, {{DType::fp16, {n}}}, 1, {1, 2, 3});
+        for (std::size_t i = 0; i < expected.size(); i += 97)
+            CHECK(narrow.outputs[0].as<std::uint16_t>()[i] ==
+                  number::round_to_16bit(expected[i], number::FormatId::fp16));
+    }
 }
 
 TEST_CASE("dropout keeps the stated share, scales it, and its gradient uses the mask") {

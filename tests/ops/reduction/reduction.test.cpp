@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <numeric>
+
 using namespace halfscope;
 using ops::DType;
 using ops::OpKind;
@@ -245,6 +247,40 @@ TEST_CASE("argmax: the first of equals, NaN before all numbers") {
     CHECK(along(0, {4}) == Row{0, 1, 1, 1});
     const auto integers = test::tensor(DType::int64, {4}, {1, 9, 9, -4});
     CHECK(test::run(test::operation(OpKind::argmax, ops::Axis{0}), {integers}, {{DType::int64, {}}})[0] == Row{1});
+}
+
+TEST_CASE("top_k: the largest first, of equals the lower index first, NaN before all numbers") {
+    const double nan_value = std::nan("");
+    const auto x =
+        test::tensor(DType::bf16, {3, 4}, {1, 3, 3, 2, /**/ -1, nan_value, 5, nan_value, /**/ 0, -0.0, -2, 0});
+    using Row = std::vector<double>;
+    const auto along = [&](int axis, const Shape &shape) {
+        return test::run(test::operation(OpKind::top_k, ops::Axis{axis}), {x}, {{DType::int64, shape}})[0];
+    };
+    CHECK(along(1, {3, 3}) == Row{1, 2, 3, /**/ 1, 3, 2, /**/ 0, 1, 3});
+    CHECK(along(1, {3, 4}) == Row{1, 2, 3, 0, /**/ 1, 3, 2, 0, /**/ 0, 1, 3, 2});
+    CHECK(along(0, {2, 4}) == Row{0, 1, 1, 1, /**/ 2, 0, 0, 0});
+    CHECK(along(0, {0, 4}) == Row{});
+    CHECK_THROWS_AS(along(1, {3, 5}), std::invalid_argument);
+    CHECK_THROWS_AS(along(1, {2, 4}), std::invalid_argument);
+    const auto integers = test::tensor(DType::int64, {4}, {1, 9, 9, -4});
+    CHECK(test::run(test::operation(OpKind::top_k, ops::Axis{0}), {integers}, {{DType::int64, {3}}})[0] ==
+          Row{1, 2, 0});
+}
+
+TEST_CASE("top_k agrees with a sort of any line") {
+    const test::HostTensor x = test::normal_tensor(DType::fp16, {5, 37, 3}, 11);
+    const auto k = test::run(test::operation(OpKind::top_k, ops::Axis{1}), {x}, {{DType::int64, {5, 7, 3}}})[0];
+    const auto all = test::values(x);
+    const auto value = [&](int i, int j, int a) { return all[static_cast<std::size_t>((i * 37 + j) * 3 + a)]; };
+    for (int i = 0; i < 5; ++i)
+        for (int a = 0; a < 3; ++a) {
+            std::vector<int> order(37);
+            std::iota(order.begin(), order.end(), 0);
+            std::stable_sort(order.begin(), order.end(), [&](int l, int r) { return value(i, l, a) > value(i, r, a); });
+            for (int place = 0; place < 7; ++place)
+                CHECK(k[static_cast<std::size_t>((i * 7 + place) * 3 + a)] == order[static_cast<std::size_t>(place)]);
+        }
 }
 
 TEST_CASE("running sums add in order, each result rounded on its own") {
