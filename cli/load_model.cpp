@@ -1,5 +1,6 @@
 #include "cli/load_model.h"
 
+#include "emulation/data/npz.h"
 #include "emulation/model/loss_attachment.h"
 #include "emulation/model/onnx/import.h"
 #include "emulation/model/zoo/zoo.h"
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <stdexcept>
 #include <utility>
 
@@ -51,12 +53,30 @@ std::string default_data(const std::string &zoo_spec) {
     return "synthetic";
 }
 
-void attach_chosen_loss(model::Graph &graph, const std::string &loss, std::vector<std::string> &notes) {
+/// Of the array 'target' of an .npz, which tells scores of classes from a regression of the same shape.
+std::optional<model::TargetFacts> target_facts(const std::string &data) {
+    std::error_code error;
+    if (std::filesystem::path(data).extension() != ".npz" || !std::filesystem::exists(data, error)) return {};
+    const auto arrays = data::read_npz(data);
+    const auto found = arrays.find("target");
+    if (found == arrays.end() || found->second.shape.empty()) return {};
+    const data::Array &array = found->second;
+    model::TargetFacts facts;
+    facts.floating = data::is_floating(array.type);
+    facts.elements_a_sample = array.elements() / std::max<std::int64_t>(1, array.shape.front());
+    facts.zeros_and_ones = true;
+    for (std::int64_t i = 0; i < array.elements() && facts.zeros_and_ones; ++i)
+        facts.zeros_and_ones = array.number_at(i) == 0 || array.number_at(i) == 1;
+    return facts;
+}
+
+void attach_chosen_loss(model::Graph &graph, const std::string &loss, std::vector<std::string> &notes,
+                        const std::string &data = {}) {
     if (!loss.empty()) {
         model::attach_loss(graph, loss);
         return;
     }
-    const model::LossChoice choice = model::default_loss(graph);
+    const model::LossChoice choice = model::default_loss(graph, target_facts(data));
     notes.push_back(choice.reason);
     model::attach_loss(graph, choice.loss);
 }
@@ -95,7 +115,7 @@ LoadedModel load_model(const ProfileOptions &options) {
         model::Imported imported = model::import_onnx(options.model, import);
         loaded.graph = std::move(imported.graph);
         loaded.notes = std::move(imported.notes);
-        attach_chosen_loss(loaded.graph, options.loss, loaded.notes);
+        attach_chosen_loss(loaded.graph, options.loss, loaded.notes, loaded.data_name);
         if (loaded.data_name.empty()) {
             loaded.data_name = "synthetic";
             loaded.notes.push_back("No --data was given: synthetic data made from the model's input shapes is used, so "

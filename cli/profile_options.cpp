@@ -36,8 +36,10 @@ void add_training_options(CLI::App &command, ProfileOptions &o) {
     train::TrainingOptions &t = o.training;
     command.add_option("MODEL", o.model, "An .onnx file, or zoo:NAME (see 'halfscope zoo')")->required();
     command.add_option("--data", o.data, "fashion-mnist, synthetic, an IDX directory, an .npz, or a text file");
-    command.add_option("--loss", o.loss,
-                       "cross-entropy, mse, bce-with-logits, or output:NAME when the graph computes it");
+    command.add_option(
+        "--loss", o.loss,
+        "cross-entropy, mse, bce-with-logits, or output:NAME when the graph computes it (default: what the "
+        "outputs and the data's targets look like; a note says which)");
     command.add_option(
         "--recipes", o.recipes,
         "Comma-separated: fp32, fp16-amp, bf16-amp, fp16-o2, bf16-o2, fp16-pure, bf16-pure, bf16-pure-sr, "

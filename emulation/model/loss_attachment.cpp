@@ -95,7 +95,7 @@ void attach_loss(Graph &graph, std::string_view loss) {
         fmt::format("unknown loss '{}'; use cross-entropy, mse, bce-with-logits or output:NAME", loss));
 }
 
-LossChoice default_loss(const Graph &graph) {
+LossChoice default_loss(const Graph &graph, const std::optional<TargetFacts> &targets) {
     for (ValueId id : graph.outputs)
         if (ops::is_floating(graph.value(id).dtype) && graph.value(id).shape.elements() == 1 &&
             (graph.value(id).shape.rank() == 0 || has_target(graph)))
@@ -103,6 +103,13 @@ LossChoice default_loss(const Graph &graph) {
     const ValueId id = first_floating_output(graph);
     const Shape &shape = graph.value(id).shape;
     const bool classes = shape.rank() >= 2 && shape[class_axis(shape)] > 1;
+    const bool one_each = targets && targets->floating && targets->elements_a_sample * shape[0] == shape.elements();
+    if (classes && one_each && targets->zeros_and_ones)
+        return {"bce-with-logits", described(graph, id) + " is read as logits of yes or no, since the data hold 0 or 1 "
+                                                          "for each of its elements"};
+    if (classes && one_each)
+        return {"mse", described(graph, id) + " is read as a regression, since the data hold a floating value for each "
+                                              "of its elements"};
     if (classes)
         return {"cross-entropy",
                 fmt::format("{} is read as scores of {} classes", described(graph, id), shape[class_axis(shape)])};

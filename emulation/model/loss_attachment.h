@@ -3,6 +3,7 @@
 
 #include "emulation/model/graph.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -26,9 +27,16 @@ struct LossChoice {
     std::string loss;   ///< for attach_loss
     std::string reason; ///< a sentence for the report
 };
+/// What is known of the targets that the data hold.
+struct TargetFacts {
+    bool floating = false;       ///< stored as floating-point numbers
+    bool zeros_and_ones = false; ///< nothing else
+    std::int64_t elements_a_sample = 0;
+};
 /// A sensible loss when none was asked for: an output that is a scalar; cross-entropy where the first output looks like
-/// scores of classes (rank 2 with at least two columns, rank 3, or rank 4); mse otherwise. A target input the graph
-/// already has decides first. Throws std::invalid_argument when no output is floating.
-[[nodiscard]] LossChoice default_loss(const Graph &graph);
+/// scores of classes (rank 2 with at least two columns, or a higher rank) unless the targets are floating, one for each
+/// of its elements (bce-with-logits for zeros and ones); mse otherwise. A target input the graph already has decides
+/// first. Throws std::invalid_argument when no output is floating.
+[[nodiscard]] LossChoice default_loss(const Graph &graph, const std::optional<TargetFacts> &targets = {});
 
 } // namespace halfscope::model

@@ -87,3 +87,16 @@ TEST_CASE("a sensible loss is chosen and explained") {
     CHECK(chosen({4, 1}) == "mse");
     CHECK(chosen({4}) == "mse");
 }
+
+TEST_CASE("targets tell scores of classes from a regression of the same shape") {
+    const Graph graph = with_output({4, 3, 8, 8});
+    const auto chosen = [&](bool floating, bool zeros_and_ones, std::int64_t elements) {
+        return default_loss(graph, model::TargetFacts{floating, zeros_and_ones, elements}).loss;
+    };
+    CHECK(chosen(false, false, 64) == "cross-entropy"); // a class for each pixel
+    CHECK(chosen(true, false, 64) == "cross-entropy");  // the same, stored as floats
+    CHECK(chosen(true, false, 192) == "mse");
+    CHECK(chosen(true, true, 192) == "bce-with-logits");
+    CHECK(chosen(false, true, 192) == "cross-entropy"); // integers do not fit either way; its error says what does
+    CHECK(default_loss(with_output({4, 1}), model::TargetFacts{true, true, 1}).loss == "mse");
+}
