@@ -9,13 +9,6 @@
 #include <stdexcept>
 
 namespace halfscope::model::importing {
-namespace {
-
-/// A folded value lives in the program for as long as the model does; 256 MiB of fp32 is far above any mask or table
-/// and far below what a damaged file can ask for.
-constexpr std::int64_t largest_constant = std::int64_t{1} << 26;
-
-} // namespace
 
 std::string policy_of(ops::OpKind kind) {
     using ops::OpKind;

@@ -46,6 +46,10 @@ struct DraftNode {
     bool removed = false;                   ///< no output depends on it any more
 };
 
+/// A folded value lives in the program for as long as the model does; 256 MiB of fp32 is far above any mask or table
+/// and far below what a damaged file can ask for.
+inline constexpr std::int64_t largest_constant = std::int64_t{1} << 26;
+
 /// What emit() cannot infer.
 struct Emission {
     std::string policy; ///< empty: policy_of(kind)

@@ -14,12 +14,9 @@ namespace {
 using ops::DType;
 using ops::Shape;
 
-/// As in Draft::emit: more is a sign of damage.
-constexpr std::int64_t largest_generated = std::int64_t{1} << 26;
-
 Shape generated_shape(const std::vector<std::int64_t> &sizes) {
     const Shape shape = checked_shape(sizes, "its result");
-    if (shape.elements() > largest_generated)
+    if (shape.elements() > largest_constant)
         throw std::runtime_error(fmt::format("it would make a constant of {} elements", shape.elements()));
     return shape;
 }
@@ -82,7 +79,7 @@ void range(NodeContext &node) {
     const double start = node.number(0, "its start"), limit = node.number(1, "its limit"),
                  step = node.number(2, "its step");
     const double count = std::ceil((limit - start) / step);
-    if (!(std::abs(count) <= static_cast<double>(largest_generated)))
+    if (!(std::abs(count) <= static_cast<double>(largest_constant)))
         throw std::runtime_error("its bounds are out of range");
     ops::HostTensor out(DType::fp32, generated_shape({static_cast<std::int64_t>(std::max(count, 0.0))}));
     // As ONNX's reference does it: each element from its index, in fp32.

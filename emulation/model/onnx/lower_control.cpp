@@ -50,7 +50,11 @@ void loop(NodeContext &node) {
         node.results.size() > body.outputs.size() - 1)
         throw std::runtime_error("its body does not fit its operands and results");
     std::int64_t turns = std::numeric_limits<std::int64_t>::max();
-    if (node.has(0)) turns = node.integers(0, "its number of turns").at(0);
+    if (node.has(0)) {
+        const auto stated = node.integers(0, "its number of turns");
+        if (stated.size() != 1) throw std::runtime_error("its number of turns is not one number");
+        turns = stated[0];
+    }
     bool goes_on = !node.has(1) || known_truth(node, node.in(1));
     std::vector<ValueId> state(node.operands.begin() + std::min<std::ptrdiff_t>(2, std::ssize(node.operands)),
                                node.operands.end());

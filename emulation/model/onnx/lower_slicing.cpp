@@ -123,7 +123,7 @@ ValueId repeat(NodeContext &node, ValueId x, const ops::Slice &pads, Repeats sou
                            after = pads.ends[static_cast<std::size_t>(axis)], size = node.shape(x)[axis];
         if (before == 0 && after == 0) continue;
         if (size == 0) throw std::runtime_error("it repeats elements of an empty axis");
-        (void)checked_shape({before + size + after}, "its result");
+        if (before + size + after > largest_constant) throw std::runtime_error("its pads are out of range");
         std::vector<std::int64_t> picks;
         for (std::int64_t place = -before; place < size + after; ++place) picks.push_back(source(place, size));
         x = node.emit({OpKind::gather, ops::Axis{axis}, {}}, {x, node.integers_constant(picks)}, {policy});

@@ -42,6 +42,9 @@ std::string described(const FileNode &node, const Origin &origin) {
     return fmt::format("{} (node {})", op, node.name.empty() ? origin.name : node.name);
 }
 
+/// Branches and turns of loops that become part of a graph; loops inside loops multiply.
+constexpr std::int64_t most_inlined = 1 << 16;
+
 /// An inlined branch needs something already listed as unsupported.
 struct PoisonedBranch {};
 
@@ -222,6 +225,7 @@ class Lowering {
 
     std::vector<ValueId> inline_graph(const FileGraph &graph, const std::vector<ValueId> &given,
                                       const std::string &suffix) {
+        if (++inlined_ > most_inlined) throw Unsupported(fmt::format("more than {} turns in all", most_inlined));
         const auto outer = scope_;
         const std::string outer_suffix = suffix_;
         suffix_ += suffix;
@@ -252,6 +256,7 @@ class Lowering {
     std::unordered_map<std::string, std::string> missing_; ///< a result nobody can have -> its node
     std::vector<std::string> unsupported_;
     std::unordered_map<const FileGraph *, std::map<std::string, ValueId>> inlined_parameters_;
+    std::int64_t inlined_ = 0;
     std::string suffix_; ///< of the turns of the loops around the node that is lowered
     std::string batch_symbol_;
     std::size_t position_ = 0;

@@ -131,6 +131,20 @@ TEST_CASE("onnx: a Loop of known length is unrolled; its body's weight is one we
     ModelBuilder endless(16);
     endless.input("x", {2}).node("Loop", {"", "", "x"}, {"y", "all"}, {Attribute("body", body)}, "/l/Loop").output("y");
     CHECK(has(endless.error(), "Loop (node /l/Loop): more than 4096 turns"));
+    onnx::GraphProto nested;
+    GraphBuilder(&nested)
+        .input("turn", {}, onnx::TensorProto::INT64)
+        .input("go", {}, onnx::TensorProto::BOOL)
+        .input("state", {2})
+        .index("turns", 300)
+        .node("Loop", {"turns", "", "state"}, {"next"}, {Attribute("body", body)})
+        .node("Identity", {"go"}, {"still"})
+        .output("still")
+        .output("next");
+    ModelBuilder explosive(16);
+    explosive.input("x", {2}).index("n", 300);
+    explosive.node("Loop", {"n", "", "x"}, {"y"}, {Attribute("body", nested)}).output("y");
+    CHECK(has(explosive.error(), "more than 65536 turns in all"));
     ModelBuilder unknown(16);
     unknown.input("x", {2}).input("n", {}, onnx::TensorProto::INT64);
     unknown.node("Loop", {"n", "", "x"}, {"y", "all"}, {Attribute("body", body)}, "/l/Loop").output("y");
