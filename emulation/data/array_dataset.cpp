@@ -9,12 +9,27 @@
 namespace halfscope::data {
 namespace {
 
-std::int64_t sample_elements(const Slot &slot, std::int64_t batch) { return slot.shape.elements() / batch; }
-
-std::int64_t samples_of(const std::vector<Column> &columns) {
+/// Where all columns are shared, they are one batch.
+std::int64_t samples_of(const std::vector<Column> &columns, std::int64_t batch) {
     for (const Column &column : columns)
         if (!column.shared) return column.array.shape.empty() ? 0 : column.array.shape.front();
-    return 0;
+    return columns.empty() ? 0 : batch;
+}
+
+/// Throws when integers fall outside what the slot takes.
+void check_limit(const Column &column, const Slot &slot, const std::string &where) {
+    if (slot.limit <= 0 || slot.dtype != ops::DType::int64) return;
+    if (is_floating(column.array.type))
+        throw std::invalid_argument(
+            fmt::format("{}: '{}' must be integers, but the array is floating point", where, slot.name));
+    const std::int64_t total = column.array.elements();
+    for (std::int64_t index = 0; index < total; ++index) {
+        const std::int64_t value = column.array.integer_at(index);
+        // -100 is PyTorch's default ignore_index: a target that is not counted.
+        if ((value >= 0 && value < slot.limit) || (slot.target && value == -100)) continue;
+        throw std::invalid_argument(
+            fmt::format("{}: '{}' holds {}, but the model takes 0 to {}", where, slot.name, value, slot.limit - 1));
+    }
 }
 
 /// Writes one sample of a column, as the slot wants it.
@@ -59,13 +74,20 @@ ArrayDataset::ArrayDataset(Demand demand, std::vector<Column> training, std::vec
 }
 
 void ArrayDataset::check(const std::vector<Column> &columns, const std::string &where) const {
-    const std::int64_t samples = samples_of(columns);
+    const std::int64_t samples = samples_of(columns, demand_.batch);
     if (samples == 0) throw std::invalid_argument(fmt::format("{}: it holds no samples", where));
     for (std::size_t i = 0; i < columns.size(); ++i) {
         const Slot &slot = demand_.slots[i];
         const Column &column = columns[i];
         const std::int64_t wanted = sample_elements(slot, demand_.batch);
-        if (column.shared) continue;
+        if (column.shared) {
+            check_limit(column, slot, where);
+            continue;
+        }
+        if (slot.whole)
+            throw std::invalid_argument(fmt::format(
+                "{}: '{}' cannot be cut into the {} samples of a batch, so its array must be of the model's shape {}",
+                where, slot.name, demand_.batch, slot.shape.text()));
         if (column.array.shape.empty() || column.array.shape.front() != samples)
             throw std::invalid_argument(
                 fmt::format("{}: '{}' has {} samples where the first array has {}", where, slot.name,
@@ -75,24 +97,12 @@ void ArrayDataset::check(const std::vector<Column> &columns, const std::string &
             throw std::invalid_argument(fmt::format(
                 "{}: a sample of '{}' has {} values, but the model's input of shape {} needs {} per sample at batch {}",
                 where, slot.name, stored, slot.shape.text(), wanted, demand_.batch));
-        if (slot.dtype == ops::DType::int64 && is_floating(column.array.type) && slot.limit > 0)
-            throw std::invalid_argument(
-                fmt::format("{}: '{}' must be integers, but the array is floating point", where, slot.name));
-        if (slot.limit > 0 && slot.dtype == ops::DType::int64) {
-            const std::int64_t total = column.array.elements();
-            for (std::int64_t index = 0; index < total; ++index) {
-                const std::int64_t value = column.array.integer_at(index);
-                // -100 is PyTorch's default ignore_index: a target that is not counted.
-                if ((value >= 0 && value < slot.limit) || (slot.target && value == -100)) continue;
-                throw std::invalid_argument(fmt::format("{}: '{}' holds {}, but the model takes 0 to {}", where,
-                                                        slot.name, value, slot.limit - 1));
-            }
-        }
+        check_limit(column, slot, where);
     }
 }
 
 std::int64_t ArrayDataset::size(Split split) const {
-    return samples_of(split == Split::training ? training_ : held_out_);
+    return samples_of(split == Split::training ? training_ : held_out_, demand_.batch);
 }
 
 std::vector<ops::HostTensor> ArrayDataset::batch(std::span<const std::int64_t> samples, Split split) const {

@@ -20,7 +20,14 @@ struct Slot {
     bool target = false;
     /// int64 slots: values must lie in [0, limit) (classes of a target, rows of an embedding); 0: unknown.
     std::int64_t limit = 0;
+    /// Its size is no multiple of the batch (the edges of a graph, a mask): it is filled as a whole, the same each
+    /// time.
+    bool whole = false;
 };
+/// Elements that one sample gives to a slot; all of it where it is whole.
+[[nodiscard]] inline std::int64_t sample_elements(const Slot &slot, std::int64_t batch) {
+    return slot.whole ? slot.shape.elements() : slot.shape.elements() / batch;
+}
 
 /// What the targets mean to the loss; synthetic data is made to suit.
 enum class Task : std::uint8_t {

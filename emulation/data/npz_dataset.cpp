@@ -50,12 +50,15 @@ std::vector<std::string> match(const std::map<std::string, Array> &arrays, const
     return names;
 }
 
+bool fills(const Array &array, const Slot &slot) {
+    const auto wanted = slot.shape.sizes();
+    return std::equal(array.shape.begin(), array.shape.end(), wanted.begin(), wanted.end());
+}
+
 Column column_of(const Array &array, const Slot &slot, std::int64_t samples) {
     Column column;
     column.array = array;
-    const auto wanted = slot.shape.sizes();
-    column.shared = (array.shape.empty() || array.shape.front() != samples) &&
-                    std::equal(array.shape.begin(), array.shape.end(), wanted.begin(), wanted.end());
+    column.shared = (slot.whole || array.shape.empty() || array.shape.front() != samples) && fills(array, slot);
     return column;
 }
 
@@ -69,8 +72,9 @@ std::unique_ptr<Dataset> open_npz_dataset(const std::filesystem::path &file, con
 
     // The number of samples is what most arrays agree on; the longest decides between equals.
     std::map<std::int64_t, int> votes;
-    for (const auto &name : names)
-        if (!arrays.at(name).shape.empty()) ++votes[arrays.at(name).shape.front()];
+    for (std::size_t i = 0; i < names.size(); ++i)
+        if (const Array &array = arrays.at(names[i]); !array.shape.empty() && !demand.slots[i].whole)
+            ++votes[array.shape.front()];
     std::int64_t samples = 0;
     for (const auto &[count, number] : votes)
         if (samples == 0 || number >= votes[samples]) samples = count;
@@ -78,6 +82,14 @@ std::unique_ptr<Dataset> open_npz_dataset(const std::filesystem::path &file, con
     std::vector<Column> training, held_out;
     for (std::size_t i = 0; i < names.size(); ++i)
         training.push_back(column_of(arrays.at(names[i]), demand.slots[i], samples));
+    // Samples of one graph belong to its edges: where the arrays are one batch, they stay together and in order.
+    bool one_batch = std::any_of(demand.slots.begin(), demand.slots.end(), [](const Slot &slot) { return slot.whole; });
+    for (std::size_t i = 0; i < training.size(); ++i)
+        one_batch = one_batch && fills(training[i].array, demand.slots[i]);
+    if (one_batch) {
+        for (Column &column : training) column.shared = true;
+        notes.push_back("the arrays are one batch, taken whole at every step");
+    }
     const bool has_test = std::all_of(names.begin(), names.end(),
                                       [&](const std::string &name) { return arrays.contains("test_" + name); });
     std::int64_t test_samples = 0;

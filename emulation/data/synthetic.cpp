@@ -73,6 +73,7 @@ class SyntheticDataset final : public Dataset {
             const auto sample = make_sample(samples[at] + (split == Split::held_out ? synthetic_samples : 0));
             for (std::size_t i = 0; i < tensors.size(); ++i) {
                 const std::int64_t count = elements(i);
+                if (demand_.slots[i].whole && at > 0) continue;
                 convert(sample[i], 0, count, demand_.slots[i].dtype,
                         tensors[i].bytes.data() +
                             at * static_cast<std::size_t>(count) * ops::size_of(demand_.slots[i].dtype));
@@ -83,7 +84,7 @@ class SyntheticDataset final : public Dataset {
 
   private:
     [[nodiscard]] std::int64_t elements(std::size_t slot) const {
-        return demand_.slots[slot].shape.elements() / demand_.batch;
+        return sample_elements(demand_.slots[slot], demand_.batch);
     }
     [[nodiscard]] std::int64_t limit(std::size_t slot) const {
         return demand_.slots[slot].limit > 0 ? demand_.slots[slot].limit : default_limit;
@@ -106,7 +107,7 @@ class SyntheticDataset final : public Dataset {
         std::vector<Array> arrays(demand_.slots.size());
         const std::int64_t label = Random(seed_, Draw::label, 0, sample).below(classes());
         for (std::size_t i = 0; i < arrays.size(); ++i)
-            if (!demand_.slots[i].target) arrays[i] = make_input(i, sample, label);
+            if (!demand_.slots[i].target) arrays[i] = make_input(i, demand_.slots[i].whole ? 0 : sample, label);
         for (std::size_t i = 0; i < arrays.size(); ++i)
             if (demand_.slots[i].target) arrays[i] = make_target(i, sample, label, arrays);
         return arrays;

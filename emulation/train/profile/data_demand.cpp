@@ -44,7 +44,15 @@ Use use_of(const Graph &graph, ValueId input) {
         };
         switch (node.operation.kind) {
         case OpKind::gather:
+            if (carried(0)) carries[at(node.outputs.front())] = true; // one of the two ends of edges
             if (carried(1)) narrow(graph.value(node.inputs[0]).shape[node.operation.get<ops::Axis>().axis]);
+            break;
+        case OpKind::gather_elements:
+            if (carried(1)) narrow(graph.value(node.inputs[0]).shape[node.operation.get<ops::Axis>().axis]);
+            break;
+        case OpKind::gather_gradient: // scatters
+        case OpKind::gather_elements_gradient:
+            if (carried(1)) narrow(graph.value(node.outputs.front()).shape[node.operation.get<ops::Axis>().axis]);
             break;
         case OpKind::nll_loss:
             if (carried(1)) {
@@ -107,9 +115,10 @@ data::Demand demand_of(const Graph &graph) {
             slot.target = slot.target || use.as_target;
         }
         slot.target = slot.target || named_as_target(value.name);
-        if (value.shape.elements() % demand.batch != 0)
+        slot.whole = value.shape.elements() % demand.batch != 0;
+        if (slot.whole && slot.target)
             throw std::invalid_argument(
-                fmt::format("the input '{}' of shape {} cannot be cut into the {} samples of '{}'", value.name,
+                fmt::format("the target '{}' of shape {} cannot be cut into the {} samples of '{}'", value.name,
                             value.shape.text(), demand.batch, graph.value(graph.inputs.front()).name));
         demand.slots.push_back(std::move(slot));
     }

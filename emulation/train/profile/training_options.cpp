@@ -12,8 +12,18 @@ namespace {
 using ops::OpKind;
 
 struct ModelTraits {
-    bool batch_norm = false, transformer = false;
+    bool batch_norm = false, row_norm = false, softmax = false, embedding = false;
     std::int64_t parameters = 0;
+
+    /// What such networks are trained with, unless they have batch norm.
+    [[nodiscard]] bool wants_adam() const { return row_norm || softmax || embedding; }
+    [[nodiscard]] std::string_view reason() const {
+        if (batch_norm) return "has batch norm";
+        if (row_norm && softmax) return "looks like a transformer";
+        if (row_norm) return "normalises its rows";
+        if (softmax) return "has a softmax inside";
+        return embedding ? "has embeddings" : "is neither a transformer nor has batch norm";
+    }
 };
 
 ModelTraits traits_of(const model::Graph &graph) {
@@ -21,8 +31,10 @@ ModelTraits traits_of(const model::Graph &graph) {
     for (const model::Node &node : graph.nodes) {
         const OpKind kind = node.operation.kind;
         traits.batch_norm = traits.batch_norm || kind == OpKind::batch_norm_training;
-        traits.transformer = traits.transformer || kind == OpKind::layer_norm || kind == OpKind::rms_norm ||
-                             kind == OpKind::softmax || kind == OpKind::gather;
+        traits.row_norm = traits.row_norm || kind == OpKind::layer_norm || kind == OpKind::rms_norm;
+        traits.softmax = traits.softmax || kind == OpKind::softmax;
+        traits.embedding = traits.embedding ||
+                           (kind == OpKind::gather && graph.value(node.inputs.front()).role == model::Role::weight);
     }
     for (model::ValueId id : graph.weights) traits.parameters += graph.value(id).shape.elements();
     return traits;
@@ -70,7 +82,7 @@ TrainingSettings resolved(const TrainingOptions &options, const model::Graph &fo
     const ModelTraits traits = traits_of(forward);
     TrainingSettings settings;
     OptimizerSettings &optimizer = settings.optimizer;
-    const bool sgd_suits = traits.batch_norm || !traits.transformer;
+    const bool sgd_suits = traits.batch_norm || !traits.wants_adam();
     optimizer.kind = options.optimizer.value_or(sgd_suits ? OptimizerKind::sgd : OptimizerKind::adam);
     const bool sgd = optimizer.kind == OptimizerKind::sgd;
     optimizer.learning_rate = options.learning_rate.value_or(default_rate(optimizer.kind, traits));
@@ -124,9 +136,7 @@ TrainingSettings resolved(const TrainingOptions &options, const model::Graph &fo
                         optimizer.learning_rate,
                         (sgd && optimizer.momentum != 0 ? fmt::format(", momentum {:g}", optimizer.momentum) : "") +
                             (settings.warmup > 0 ? fmt::format(", {} steps of warm-up", settings.warmup) : ""),
-                        traits.batch_norm    ? "has batch norm"
-                        : traits.transformer ? "looks like a transformer"
-                                             : "is neither a transformer nor has batch norm"));
+                        traits.reason()));
     return settings;
 }
 

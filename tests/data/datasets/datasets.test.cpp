@@ -153,6 +153,58 @@ TEST_CASE("npz arrays go to the inputs of their names, whatever their element ty
     CHECK(error_of(folder.path.string(), demand).find("holds no train-images") != std::string::npos);
 }
 
+TEST_CASE("an input that is no multiple of the batch is the same every time; one graph is one batch, in its order") {
+    const Folder folder;
+    ops::HostTensor nodes(DType::fp32, {4, 3}), edges(DType::int64, {2, 5}), labels(DType::int64, {4});
+    for (std::size_t i = 0; i < 12; ++i) nodes.as<float>()[i] = static_cast<float>(i);
+    for (std::size_t i = 0; i < 10; ++i) edges.as<std::int64_t>()[i] = static_cast<std::int64_t>(i % 4);
+    for (std::size_t i = 0; i < 4; ++i) labels.as<std::int64_t>()[i] = static_cast<std::int64_t>(i % 2);
+    const auto file = folder.path / "graph.npz";
+    const auto save = [&](ops::HostTensor &x) {
+        const std::pair<std::string, ops::TensorView> arrays[] = {
+            {"x", x.view()}, {"edges", edges.view()}, {"target", labels.view()}};
+        write_npz(file, arrays);
+    };
+    save(nodes);
+    Demand demand{{{"x", DType::fp32, {4, 3}},
+                   {"edges", DType::int64, {2, 5}, false, 4, true},
+                   {"target", DType::int64, {4}, true, 2}},
+                  4,
+                  Task::classification};
+    const auto graph = open_dataset(file.string(), demand);
+    CHECK(graph->size(Split::training) == 4);
+    CHECK(graph->notes().size() == 1);
+    const auto batch = graph->batch(std::vector<std::int64_t>{3, 1, 0, 2}, Split::training);
+    CHECK(batch[0].bytes == nodes.bytes);
+    CHECK(batch[1].bytes == edges.bytes);
+    CHECK(batch[2].bytes == labels.bytes);
+    demand.slots[1].limit = 3;
+    CHECK(error_of(file.string(), demand).find("'edges' holds 3, but the model takes 0 to 2") != std::string::npos);
+    demand.slots[1].limit = 4;
+    demand.slots[1].shape = {2, 7};
+    CHECK(error_of(file.string(), demand)
+              .find("'edges' cannot be cut into the 4 samples of a batch, so its array must "
+                    "be of the model's shape [2, 7]") != std::string::npos);
+
+    // Two samples a batch: the edges stay, the samples are drawn.
+    Demand pairs{{{"x", DType::fp32, {2, 3}},
+                  {"edges", DType::int64, {2, 5}, false, 4, true},
+                  {"target", DType::int64, {2}, true, 2}},
+                 2,
+                 Task::classification};
+    const auto drawn = open_dataset(file.string(), pairs)->batch(std::vector<std::int64_t>{3, 1}, Split::training);
+    CHECK(drawn[0].as<float>()[0] == 9);
+    CHECK(drawn[1].bytes == edges.bytes);
+    CHECK(drawn[2].as<std::int64_t>()[1] == 1);
+
+    const auto made = make_synthetic(pairs);
+    const auto first = made->batch(std::vector<std::int64_t>{0, 1}, Split::training),
+               second = made->batch(std::vector<std::int64_t>{5, 9}, Split::held_out);
+    CHECK(first[1].bytes == second[1].bytes);
+    CHECK(first[0].bytes != second[0].bytes);
+    for (const std::int64_t end : first[1].as<std::int64_t>()) CHECK((end >= 0 && end < 4));
+}
+
 TEST_CASE("text gives windows and their shift by one") {
     const Folder folder;
     const auto file = folder.path / "t.txt";
