@@ -43,7 +43,13 @@ class Script {
           graph_(graph),
           rule_(train::parse_loss_scale(recipe.loss_scale)),
           type_(recipe.compute == ops::DType::fp16 ? "torch.float16" : "torch.bfloat16") {
-        for (const std::string &layer : fp32_layers) (is_module(layer) ? modules_ : operations_).push_back(layer);
+        for (const std::string &layer : fp32_layers) {
+            const std::string module = module_of(layer);
+            if (module.empty())
+                operations_.push_back(layer);
+            else if (std::find(modules_.begin(), modules_.end(), module) == modules_.end())
+                modules_.push_back(module);
+        }
         masters_ = stores_16bit() && recipe.master_weights;
     }
 
@@ -63,9 +69,15 @@ class Script {
     [[nodiscard]] bool dynamic() const { return scales() && rule_.kind != LossScaleKind::constant; }
     /// GradScaler refuses gradients stored in fp16: without masters the scale is handled by hand.
     [[nodiscard]] bool has_scaler() const { return scales() && (!stores_16bit() || masters_); }
-    [[nodiscard]] bool is_module(const std::string &layer) const {
-        return std::any_of(graph_.weights.begin(), graph_.weights.end(),
-                           [&](model::ValueId weight) { return graph_.value(weight).layer == layer; });
+    /// The module that holds the layer's weights ("attn" for the layer "attn.in_proj" of attn.in_proj_weight), or "":
+    /// no module does, only the model itself or nobody.
+    [[nodiscard]] std::string module_of(const std::string &layer) const {
+        for (const model::ValueId weight : graph_.weights) {
+            const std::string &name = graph_.value(weight).name;
+            const std::size_t dot = name.rfind('.');
+            if (graph_.value(weight).layer == layer && dot != std::string::npos) return name.substr(0, dot);
+        }
+        return {};
     }
     [[nodiscard]] bool has_batch_norm() const {
         return std::any_of(graph_.nodes.begin(), graph_.nodes.end(), [](const model::Node &node) {
@@ -106,7 +118,7 @@ class Script {
         }
         for (const std::string &layer : modules_) put(fmt::format("in_fp32(model.get_submodule(\"{}\"))", layer));
         for (const std::string &layer : operations_) {
-            put(fmt::format("# '{}' has no weights: in the forward code where it is computed,", layer));
+            put(fmt::format("# '{}' is no module: in the forward code where it is computed,", layer));
             put("# with torch.autocast(device_type=\"cuda\", enabled=False):");
             put("#     " + operation_in_fp32(policy_of(layer)));
         }

@@ -69,10 +69,26 @@ class Assembly {
             const bool shared = uses_.of(node.inputs[operand]).size() > 1;
             if (!layer.empty() && !(shared && scoped)) return layer;
         }
-        return node.origin.layer;
+        const auto bare = bare_.find(node.origin.name);
+        return bare == bare_.end() ? node.origin.layer : bare->second;
+    }
+
+    /// A parameter of the model itself (pos_embed, the weights of experts) names what a node without a scope does with
+    /// it: users know that name, not "Einsum_1".
+    void find_bare_parameters() {
+        for (const DraftNode &node : draft_.nodes) {
+            if (node.removed || node.origin.layer != node.origin.name) continue;
+            for (const ValueId id : node.inputs) {
+                const DraftValue &value = draft_.value(id);
+                if (value.kind == Kind::weight && !is_made_up(value.source) &&
+                    layer_of_parameter(value.source).empty() && uses_.of(id).size() == 1)
+                    bare_.try_emplace(node.origin.name, value.source);
+            }
+        }
     }
 
     void name_layers() {
+        find_bare_parameters();
         layers_.resize(draft_.nodes.size());
         std::map<std::string, int> members;
         for (std::size_t n = 0; n < draft_.nodes.size(); ++n) {
@@ -86,7 +102,8 @@ class Assembly {
             const DraftNode &node = draft_.nodes[n];
             if (node.removed) continue;
             const bool alone = members[layers_[n]] == 1 && !only_rearranges(node.operation.kind);
-            names_[n] = alone || has_parameter(node) ? layers_[n] : node.origin.name;
+            const bool bare = bare_.contains(node.origin.name); // the name is the parameter's
+            names_[n] = !bare && (alone || has_parameter(node)) ? layers_[n] : node.origin.name;
         }
     }
 
@@ -202,6 +219,7 @@ class Assembly {
     std::vector<ValueId> ids_;
     Graph graph_;
     std::vector<std::string> layers_, names_;
+    std::map<std::string, std::string> bare_; ///< a node's name -> the parameter that names its layer
 };
 
 bool is_transpose(const ops::HostTensor &a, const ops::HostTensor &b) {

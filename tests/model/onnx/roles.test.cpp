@@ -5,6 +5,8 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
+#include <set>
 
 namespace halfscope::tests {
 namespace {
@@ -167,6 +169,31 @@ TEST_CASE("onnx: a learned position bias that is looked up trains; frequencies a
     CHECK_FALSE(trains(imported.graph, "frequencies"));
     CHECK(mentions(imported.notes, "frequencies"));
     CHECK(mentions(imported.notes, "mean"));
+}
+
+TEST_CASE("onnx: a parameter of the model itself names what a node without a scope does with it") {
+    ModelBuilder model;
+    model.input("x", {3, 2, 8}).weight("pos_embed", {1, 2, 8}).weight("experts", {4, 8, 8}).weight("fc.weight", {8, 8});
+    model.weight("twice", {8});
+    model.node("MatMul", {"x", "fc.weight"}, {"a"}, {}, "/fc/MatMul");
+    model.node("Add", {"a", "pos_embed"}, {"b"}, {}, "/Add");
+    model.node("Einsum", {"b", "experts"}, {"c"}, {Attribute("equation", "btd,edf->bef")}, "/Einsum");
+    model.node("Mul", {"c", "twice"}, {"d"}, {}, "/Mul").node("Add", {"d", "twice"}, {"y"}, {}, "/Add_1").output("y");
+    const auto graph = model.import().graph;
+    std::map<std::string, std::string> layer_of_weight;
+    for (const auto weight : graph.weights) layer_of_weight[graph.value(weight).name] = graph.value(weight).layer;
+    CHECK(layer_of_weight["pos_embed"] == "pos_embed");
+    CHECK(layer_of_weight["experts"] == "experts");
+    CHECK(layer_of_weight["fc.weight"] == "fc");
+    CHECK(layer_of_weight["twice"] != "twice"); // two operations share it
+    std::set<std::string> layers, names;
+    for (const auto &node : graph.nodes) {
+        const auto &made = graph.value(node.outputs.front());
+        layers.insert(made.layer);
+        CHECK(names.insert(made.name).second);
+        CHECK_FALSE(layer_of_weight.contains(made.name));
+    }
+    CHECK(layers == std::set<std::string>{"pos_embed", "fc", "experts", "Mul", "Add_1"});
 }
 
 TEST_CASE("onnx: freeze keeps what it matches, still as a linear layer, and a bad pattern is refused") {
