@@ -145,7 +145,24 @@ TEST_CASE("PyTorch: autocast, masters, a layer in fp32, a scale by hand") {
     const std::vector<Change> wide{{ChangeKind::average}};
     const auto lines = pytorch_lines(changed(train::recipe_named("bf16-pure"), wide), averaged, graph, {});
     CHECK(std::count(lines.begin(), lines.end(), "            average.lerp_(weight.to(average.dtype), 0.02)") == 1);
-    CHECK(has(script(pure, {"no weights here"}), "# 'no weights here' has no weights"));
+    CHECK(has(script(pure, {"no weights here"}), "# 'no weights here' is no module: in the forward code"));
+}
+
+TEST_CASE("PyTorch: a layer without a module of its own is its module, or a line of forward code") {
+    model::Graph graph = mlp();
+    const auto lines_for = [&](std::string name, const std::string &layer) {
+        graph.rename(graph.weights.front(), std::move(name));
+        graph.value(graph.weights.front()).layer = layer;
+        std::string text;
+        for (const std::string &line : pytorch_lines(train::recipe_named("fp16-amp"), {}, graph, std::vector{layer}))
+            text += line + "\n";
+        return text;
+    };
+    CHECK(lines_for("attn.in_proj_weight", "attn.in_proj").find("in_fp32(model.get_submodule(\"attn\"))") !=
+          std::string::npos);
+    const std::string bare = lines_for("experts", "experts");
+    CHECK(bare.find("# 'experts' is no module: in the forward code") != std::string::npos);
+    CHECK(bare.find("get_submodule") == std::string::npos);
 }
 
 TEST_CASE("changes of the settings are in the training, in the overlay and in the PyTorch lines, not in the recipe") {
