@@ -107,7 +107,7 @@ Signature signature_of(OpKind kind) {
     case OpKind::reduce_product:
     case OpKind::reduce_sum_squares:
     case OpKind::argmax: return {1, 1, A::reduction, shapes::reduction};
-    case OpKind::top_k: return {1, 1, A::axis, shapes::reduction};
+    case OpKind::top_k:
     case OpKind::cumulative_sum: return {1, 1, A::axis, shapes::reduction};
     case OpKind::matmul: return {2, 3, A::matmul, shapes::matmul};
     case OpKind::convolution: return {2, 3, A::convolution, shapes::convolution};

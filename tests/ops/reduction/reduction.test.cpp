@@ -269,17 +269,20 @@ TEST_CASE("top_k: the largest first, of equals the lower index first, NaN before
 }
 
 TEST_CASE("top_k agrees with a sort of any line") {
-    const test::HostTensor x = test::normal_tensor(DType::fp16, {5, 37, 3}, 11);
-    const auto k = test::run(test::operation(OpKind::top_k, ops::Axis{1}), {x}, {{DType::int64, {5, 7, 3}}})[0];
+    constexpr std::size_t lines = 5, length = 37, after = 3, kept = 7;
+    const test::HostTensor x = test::normal_tensor(DType::fp16, {lines, length, after}, 11);
+    const auto k =
+        test::run(test::operation(OpKind::top_k, ops::Axis{1}), {x}, {{DType::int64, {lines, kept, after}}})[0];
     const auto all = test::values(x);
-    const auto value = [&](int i, int j, int a) { return all[static_cast<std::size_t>((i * 37 + j) * 3 + a)]; };
-    for (int i = 0; i < 5; ++i)
-        for (int a = 0; a < 3; ++a) {
-            std::vector<int> order(37);
-            std::iota(order.begin(), order.end(), 0);
-            std::stable_sort(order.begin(), order.end(), [&](int l, int r) { return value(i, l, a) > value(i, r, a); });
-            for (int place = 0; place < 7; ++place)
-                CHECK(k[static_cast<std::size_t>((i * 7 + place) * 3 + a)] == order[static_cast<std::size_t>(place)]);
+    for (std::size_t i = 0; i < lines; ++i)
+        for (std::size_t a = 0; a < after; ++a) {
+            std::vector<std::size_t> order(length);
+            std::iota(order.begin(), order.end(), std::size_t{0});
+            std::stable_sort(order.begin(), order.end(), [&](std::size_t l, std::size_t r) {
+                return all[(i * length + l) * after + a] > all[(i * length + r) * after + a];
+            });
+            for (std::size_t place = 0; place < kept; ++place)
+                CHECK(k[(i * kept + place) * after + a] == static_cast<double>(order[place]));
         }
 }
 
