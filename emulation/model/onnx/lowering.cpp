@@ -69,7 +69,7 @@ class Lowering {
                                                  one ? "it needs an operator" : "it needs operators",
                                                  one ? "is" : "are", model_.opset, fmt::join(unsupported_, "; ")));
         }
-        for (const std::string &name : graph.outputs) draft_.outputs.emplace_back(name, lookup(name));
+        for (const std::string &name : graph.outputs) draft_.outputs.emplace_back(name, output_of(name));
         return std::move(draft_);
     }
 
@@ -138,6 +138,13 @@ class Lowering {
         if (found == scope_.end())
             throw std::runtime_error(fmt::format("nothing makes the value '{}'; the file is damaged", name));
         return found->second;
+    }
+
+    /// Of a graph or branch: there must be one.
+    ValueId output_of(const std::string &name) const {
+        const ValueId id = lookup(name);
+        if (id == none) throw std::runtime_error("an output has no name or no value; the file is damaged");
+        return id;
     }
 
     void lower_nodes(const FileGraph &graph) {
@@ -239,7 +246,7 @@ class Lowering {
         std::vector<ValueId> outputs;
         for (const std::string &name : graph.outputs) {
             if (is_poisoned(name)) throw PoisonedBranch();
-            outputs.push_back(lookup(name));
+            outputs.push_back(output_of(name));
         }
         scope_ = outer;
         suffix_ = outer_suffix;

@@ -63,6 +63,24 @@ TEST_CASE("onnx: every unsupported operator is listed, with name, node and opset
     CHECK(has(other.error(), "com.microsoft.Relu"));
 }
 
+TEST_CASE("onnx: an output without a name is damage, in a branch too") {
+    ModelBuilder model(14);
+    model.input("x", {2}).node("Relu", {"x"}, {"y"}).output("y").output("");
+    CHECK(has(model.error(), "an output has no name or no value"));
+    onnx::GraphProto body;
+    GraphBuilder(&body)
+        .input("turn", {}, onnx::TensorProto::INT64)
+        .input("go", {}, onnx::TensorProto::BOOL)
+        .input("state", {2})
+        .node("Relu", {"state"}, {"next"})
+        .output("")
+        .output("next");
+    ModelBuilder loop(14);
+    loop.input("x", {2}).index("turns", 2).node("Loop", {"turns", "", "x"}, {"y"}, {Attribute("body", body)});
+    loop.output("y");
+    CHECK(has(loop.error(), "an output has no name or no value"));
+}
+
 TEST_CASE("onnx: shapes that depend on data, misfits and missing values name their node") {
     ModelBuilder dynamic;
     dynamic.input("x", {4}).input("shape", {2}, onnx::TensorProto::INT64);
