@@ -64,7 +64,7 @@ std::optional<model::TargetFacts> target_facts(const std::string &data) {
     model::TargetFacts facts;
     facts.floating = data::is_floating(array.type);
     facts.elements_a_sample = array.elements() / std::max<std::int64_t>(1, array.shape.front());
-    facts.zeros_and_ones = true;
+    facts.zeros_and_ones = facts.floating; // asked of those alone
     for (std::int64_t i = 0; i < array.elements() && facts.zeros_and_ones; ++i)
         facts.zeros_and_ones = array.number_at(i) == 0 || array.number_at(i) == 1;
     return facts;
@@ -76,7 +76,9 @@ void attach_chosen_loss(model::Graph &graph, const std::string &loss, std::vecto
         model::attach_loss(graph, loss);
         return;
     }
-    const model::LossChoice choice = model::default_loss(graph, target_facts(data));
+    model::LossChoice choice = model::default_loss(graph);
+    // Only scores of classes can turn out to be something else: other models need no look at the data.
+    if (choice.loss == "cross-entropy") choice = model::default_loss(graph, target_facts(data));
     notes.push_back(choice.reason);
     model::attach_loss(graph, choice.loss);
 }

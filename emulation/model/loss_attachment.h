@@ -30,7 +30,7 @@ struct LossChoice {
 /// What is known of the targets that the data hold.
 struct TargetFacts {
     bool floating = false;       ///< stored as floating-point numbers
-    bool zeros_and_ones = false; ///< nothing else
+    bool zeros_and_ones = false; ///< floating, and nothing else
     std::int64_t elements_a_sample = 0;
 };
 /// A sensible loss when none was asked for: an output that is a scalar; cross-entropy where the first output looks like

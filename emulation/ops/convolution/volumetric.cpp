@@ -117,8 +117,7 @@ template <typename C> class Volumetric {
         const TensorView &x = call_.inputs[0], &w = call_.inputs[1], &y = call_.outputs[0];
         const Depth depth = depth_of(call_, x.shape, w.shape, y.shape);
         const Indices depths = all_of(depth.out);
-        HostTensor columns = folded(call_, x, depths, all_of(depth.kernel),
-                                    [&](std::int64_t o, std::int64_t k) { return depth.read(o, k); });
+        HostTensor columns = under_taps(x, depth);
         // [O, I, kernel z, y, x] is [O, I * kernel z, y, x] as it lies.
         const TensorView weights{w.data, w.dtype, flat_weights(w.shape)};
         std::vector<TensorView> inputs{columns.view(), weights};
@@ -154,14 +153,19 @@ template <typename C> class Volumetric {
         const TensorView &dy = call_.inputs[0], &x = call_.inputs[1], &dw = call_.outputs[0];
         const Depth depth = depth_of(call_, x.shape, dw.shape, dy.shape);
         const Indices depths = all_of(depth.out);
-        HostTensor columns = folded(call_, x, depths, all_of(depth.kernel),
-                                    [&](std::int64_t o, std::int64_t k) { return depth.read(o, k); });
+        HostTensor columns = under_taps(x, depth);
         HostTensor gradients = folded(call_, dy, depths, {0}, [](std::int64_t o, std::int64_t) { return o; });
         const HostTensor result = run({gradients.view(), columns.view()}, flat_weights(dw.shape));
         store(call_, 0, result.template as<C>().data());
     }
 
   private:
+    /// What the taps of every output depth read.
+    [[nodiscard]] HostTensor under_taps(const TensorView &x, const Depth &depth) const {
+        return folded(call_, x, all_of(depth.out), all_of(depth.kernel),
+                      [&](std::int64_t o, std::int64_t k) { return depth.read(o, k); });
+    }
+
     static Shape flat_weights(const Shape &w) { return {w[0], w[1] * w[2], w[3], w[4]}; }
 
     HostTensor run(const std::vector<TensorView> &inputs, const Shape &shape) {

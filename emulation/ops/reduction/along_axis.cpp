@@ -30,6 +30,19 @@ template <typename T> std::vector<T> integers_of(const TensorView &view) {
     return values;
 }
 
+/// use(values) with the operand's elements in the type they are compared in: C, or int64.
+template <typename Use> void with_values(const KernelCall &call, const Use &use) {
+    const TensorView &x = call.inputs[0];
+    const auto floating = [&]<typename C>(C) {
+        std::vector<C> storage;
+        use(load_all<C>(x, storage, call.threads));
+    };
+    if (!is_floating(x.dtype))
+        use(integers_of<std::int64_t>(x).data());
+    else
+        call.in_fp64() ? floating(double{}) : floating(float{});
+}
+
 template <typename T> bool wins(T challenger, T best) {
     if constexpr (std::is_floating_point_v<T>)
         if (std::isnan(challenger)) return !std::isnan(best);
@@ -109,14 +122,7 @@ void argmax(const KernelCall &call) {
     if (along.length == 0) call.reject("there is no element to choose from in shape " + call.inputs[0].shape.text());
     if (call.outputs[0].dtype != DType::int64 || call.outputs[0].shape.elements() != along.before * along.after)
         call.reject("the result of " + call.inputs[0].shape.text() + " is an int64 for every position beside the axis");
-    const auto floating = [&]<typename C>(C) {
-        std::vector<C> storage;
-        first_largest(call, along, load_all<C>(call.inputs[0], storage, call.threads));
-    };
-    if (!is_floating(call.inputs[0].dtype))
-        first_largest(call, along, integers_of<std::int64_t>(call.inputs[0]).data());
-    else
-        call.in_fp64() ? floating(double{}) : floating(float{});
+    with_values(call, [&](const auto *values) { first_largest(call, along, values); });
 }
 
 void top_k(const KernelCall &call) {
@@ -128,14 +134,7 @@ void top_k(const KernelCall &call) {
     if (call.outputs[0].dtype != DType::int64 || !(out == expected))
         call.reject("the result of " + call.inputs[0].shape.text() + " is int64 and shorter along the axis only, not " +
                     out.text());
-    const auto floating = [&]<typename C>(C) {
-        std::vector<C> storage;
-        largest_first(call, along, load_all<C>(call.inputs[0], storage, call.threads));
-    };
-    if (!is_floating(call.inputs[0].dtype))
-        largest_first(call, along, integers_of<std::int64_t>(call.inputs[0]).data());
-    else
-        call.in_fp64() ? floating(double{}) : floating(float{});
+    with_values(call, [&](const auto *values) { largest_first(call, along, values); });
 }
 
 void cumulative_sum(const KernelCall &call) {

@@ -11,9 +11,9 @@
 namespace halfscope::kernels::device::operations {
 namespace {
 
-constexpr std::int64_t words_a_block = 4;
+using ops::random::uniform_from;
 
-__device__ float uniform_from(std::uint32_t word) { return __fmul_rn(static_cast<float>(word >> 8), 0x1p-24f); }
+constexpr std::int64_t words_a_block = 4;
 
 __global__ void uniform_kernel(number::RandomStream stream, float low, float width, Stored y, std::int64_t count) {
     for (std::int64_t block = thread_index(); block * words_a_block < count; block += thread_count()) {
